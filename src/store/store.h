@@ -1,0 +1,197 @@
+/* store.h -- everything durable, as verbs of the domain. The only door to SQLite and PostgreSQL.
+ *
+ * Reading: store_read_begin gives a snapshot on a connection of its own; it may block for a short while when all
+ * are in use. Writing: a job's apply() runs inside a transaction on a writer thread (SQLite: one thread, jobs one
+ * after the other, each in its SAVEPOINT, after 64 of them or 2 ms one COMMIT; PostgreSQL: one transaction a job on
+ * `writers` threads). done() runs after that COMMIT, on the writer thread, exactly once: only then may a
+ * reply leave (invariant I3). A failed COMMIT fails every job of its batch with E_STORE and nothing is changed.
+ *
+ * Optimistic concurrency: a device row carries a version. A job writes what was decided on a row read earlier;
+ * if the row's version moved, the verb returns E_STALE, the job fails with it, and its owner reads and decides again.
+ *
+ * Slices in rows read are allocated in the arena passed in. Slices in rows written are borrowed until the verb returns.
+ * Every verb returns E_STORE when the backend failed, E_NOMEM when the arena is full; then the transaction is only
+ * good for ending. Inside apply() any error rolls back that job alone. Verbs never log, never read the clock. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/device.h"
+#include "model/identity.h"
+#include "model/operation.h"
+
+struct store;
+struct tx;
+
+struct store_options {
+    const char *url;                   /* "sqlite:/path/to/eimd.db" or "postgresql://..." (any libpq URL) */
+    unsigned readers;                  /* connections for store_read_begin; 0 = 4 */
+    unsigned writers;                  /* PostgreSQL: writer threads; 0 = 16. SQLite has one */
+    unsigned queue;                    /* jobs that may wait; 0 = 4096; beyond it store_submit is E_BUSY */
+    unsigned cache_kib;                /* SQLite page cache of the writer; readers get an eighth each; 0 = 32768 */
+    bool inline_writes;                /* tests under a virtual clock: store_submit runs the job and done() before it returns */
+    long fail_at;                      /* tests: the Nth statement from opening fails with E_STORE; 0 = never. See store_fail_at */
+};
+
+/* store_open -- connect, refuse a schema newer than this program (E_STORE, with both numbers), and migrate an older one
+ * under a lock so that several nodes may start at once. Creates an empty database. On failure *out is NULL.
+ * A database that is not reachable at start is an error; one that goes away later is E_STORE until it is back
+ * (connections are made anew by themselves). */
+MUST enum eim_err store_open(struct store **out, const struct store_options *o, struct err *e);
+/* store_close -- finish queued jobs, stop the writers, close. NULL is harmless. */
+void store_close(struct store *s);
+/* store_ping -- can it be read and written now? For /readyz. Blocks for one small read. */
+MUST enum eim_err store_ping(struct store *s, struct err *e);
+/* store_fail_at -- tests: make the Nth statement from now fail (0 = none). */
+void store_fail_at(struct store *s, long nth);
+/* store_engine -- "sqlite" or "postgresql". */
+const char *store_engine(const struct store *s);
+
+MUST enum eim_err store_read_begin(struct store *s, struct tx **out, struct err *e);
+void store_read_end(struct tx *t);
+
+struct store_job {
+    enum eim_err (*apply)(struct tx *t, struct store_job *job, struct err *e);     /* may run again on another try of the driver
+                                                                                       (PostgreSQL serialization failure, deadlock), so it
+                                                                                       must not keep results of an earlier run */
+    void (*done)(struct store_job *job, enum eim_err rc);                         /* job->err tells why; the job may be freed inside */
+    struct err err;
+    struct store_job *next;                                                       /* the store's */
+};
+/* store_submit -- queue the job; never blocks. E_BUSY (queue full) or E_STORE (closing): then neither function is called. */
+MUST enum eim_err store_submit(struct store *s, struct store_job *job, struct err *e);
+/* store_run -- submit and wait for done; job->done may be NULL. Not on loop threads, not inside apply(). */
+MUST enum eim_err store_run(struct store *s, struct store_job *job, struct err *e);
+
+/* ---- tenants and identities (small, copied to every shard) ---- */
+struct identity_list { struct identity *v; size_t n; };
+MUST enum eim_err store_identity_list(struct tx *t, struct identity_list *out, struct arena *a, struct err *e);
+/* store_identity_put -- insert, or replace the row with the same id. The tenant `default` has id 1 from the first migration. */
+MUST enum eim_err store_identity_put(struct tx *t, const struct identity *i, struct err *e);
+
+/* ---- devices ---- */
+/* store_device_get -- the row of one association. out->association == 0 means there is none, which is no error.
+ * One indexed read. */
+MUST enum eim_err store_device_get(struct tx *t, int64_t association, struct device *out, struct arena *a, struct err *e);
+/* store_device_lock -- as store_device_get, and nobody else writes the row until this transaction ends. Write transactions only. */
+MUST enum eim_err store_device_lock(struct tx *t, int64_t association, struct device *out, struct arena *a, struct err *e);
+/* store_device_insert -- version becomes 1. E_CONFLICT when the association exists (same EID: "already enrolled",
+ * another EID: "association number collides"). */
+MUST enum eim_err store_device_insert(struct tx *t, const struct device *d, struct err *e);
+/* store_device_update -- write the whole row if its version is still d->version; the stored version becomes one more.
+ * E_STALE when it is not (or the row is gone). Does not change d. */
+MUST enum eim_err store_device_update(struct tx *t, const struct device *d, struct err *e);
+MUST enum eim_err store_device_delete(struct tx *t, int64_t association, struct err *e);   /* with all its rows; E_NOT_FOUND */
+struct device_list { struct device *v; size_t n; };
+/* store_device_list -- up to `limit` devices of a tenant with association > after, in that order. */
+MUST enum eim_err store_device_list(struct tx *t, int64_t tenant, int64_t after, unsigned limit, struct device_list *out,
+                                    struct arena *a, struct err *e);
+/* store_device_count -- devices of a tenant (0 = of all). Scans: for metrics, now and then. */
+MUST enum eim_err store_device_count(struct tx *t, int64_t tenant, int64_t *out, struct err *e);
+/* store_device_due -- up to `limit` associations > after whose timer_us is set and <= now_us, among the next `scan` rows.
+ * *last becomes the last association looked at, 0 when the end of the table was reached: the sweep starts over. */
+struct association_list { int64_t *v; size_t n; };
+MUST enum eim_err store_device_due(struct tx *t, int64_t after, int64_t now_us, unsigned scan, unsigned limit,
+                                   struct association_list *out, int64_t *last, struct arena *a, struct err *e);
+/* store_counters_add -- raise every counter by n, capped at 0x7FFFFF: after a restored backup. */
+MUST enum eim_err store_counters_add(struct tx *t, int64_t n, struct err *e);
+
+/* ---- labels: (association, name) -> value ---- */
+struct label_list { struct label *v; size_t n; };
+MUST enum eim_err store_label_put(struct tx *t, int64_t association, int64_t tenant, const struct label *l, struct err *e);
+MUST enum eim_err store_label_list(struct tx *t, int64_t association, struct label_list *out, struct arena *a, struct err *e);
+
+/* ---- last contact: coalesced in memory, written in batches; losing a minute of it is allowed ---- */
+struct contact { int64_t association, seen_us; };
+MUST enum eim_err store_contact_put(struct tx *t, const struct contact *c, size_t n, struct err *e);
+MUST enum eim_err store_contact_get(struct tx *t, int64_t association, int64_t *seen_us, struct err *e);     /* 0 = never */
+
+/* ---- profiles, as the last inventory told ---- */
+struct profile_list { struct profile *v; size_t n; };
+/* store_profile_replace -- the device has exactly these profiles now. */
+MUST enum eim_err store_profile_replace(struct tx *t, int64_t association, int64_t tenant, const struct profile *p, size_t n, struct err *e);
+MUST enum eim_err store_profile_delete(struct tx *t, int64_t association, struct slice iccid, struct err *e);
+MUST enum eim_err store_profile_list(struct tx *t, int64_t association, struct profile_list *out, struct arena *a, struct err *e);
+
+/* ---- what IpaEuiccDataResponse told (cold) ---- */
+struct device_data {
+    struct slice eum_cert, euicc_cert;             /* complete DER or empty */
+    struct slice info;                             /* the exact BF52 received last; IPA-reported */
+    int64_t as_of_us;
+};
+MUST enum eim_err store_data_put(struct tx *t, int64_t association, int64_t tenant, const struct device_data *d, struct err *e);
+MUST enum eim_err store_data_get(struct tx *t, int64_t association, struct device_data *out, struct arena *a, struct err *e);   /* as_of_us 0 = none */
+
+/* ---- operations ---- */
+MUST enum eim_err store_operation_insert(struct tx *t, const struct operation *o, struct err *e);
+/* store_operation_get -- out->id == 0 means there is none. */
+MUST enum eim_err store_operation_get(struct tx *t, int64_t association, int64_t id, struct operation *out, struct arena *a, struct err *e);
+/* store_operation_find -- by id alone, for the API (a plain index). out->id == 0 means there is none. */
+MUST enum eim_err store_operation_find(struct tx *t, int64_t tenant, int64_t id, struct operation *out, struct arena *a, struct err *e);
+/* store_operation_by_txid, _by_counter -- the newest operation of a device with this eimTransactionId (or counter), at most
+ * 1,000 operations back. out->id == 0 means there is none. */
+MUST enum eim_err store_operation_by_txid(struct tx *t, int64_t association, struct slice txid, struct operation *out, struct arena *a, struct err *e);
+MUST enum eim_err store_operation_by_counter(struct tx *t, int64_t association, int64_t counter, struct operation *out, struct arena *a, struct err *e);
+/* store_operation_next -- id of the oldest operation with id > after in this state; 0 = none. */
+MUST enum eim_err store_operation_next(struct tx *t, int64_t association, enum operation_state state, int64_t after, int64_t *id, struct err *e);
+/* store_operation_update -- write state, delivery and outcome if the stored state is still `from`; else E_STALE. */
+MUST enum eim_err store_operation_update(struct tx *t, const struct operation *o, enum operation_state from, struct err *e);
+struct operation_list { struct operation *v; size_t n; };
+/* store_operation_list -- operations of a device, newest first, id < before (0 = from the newest), up to limit.
+ * `with_bytes` false leaves package and result empty. */
+MUST enum eim_err store_operation_list(struct tx *t, int64_t association, int64_t before, unsigned limit, bool with_bytes,
+                                       struct operation_list *out, struct arena *a, struct err *e);
+/* store_operation_list_tenant -- the same over a tenant, optionally only one state (OP_STATE_END = all). Scans by id downwards. */
+MUST enum eim_err store_operation_list_tenant(struct tx *t, int64_t tenant, enum operation_state state, int64_t before, unsigned limit,
+                                              struct operation_list *out, struct arena *a, struct err *e);
+/* store_operation_pending_count -- pending operations of one device. */
+MUST enum eim_err store_operation_pending_count(struct tx *t, int64_t association, int64_t *out, struct err *e);
+
+/* ---- what devices sent that stands apart from operations ---- */
+enum notification_state { NOTIFICATION_VERIFIED, NOTIFICATION_KEPT };      /* to be forwarded; unverified, kept and not acknowledged (I12) */
+struct notification {
+    int64_t association, tenant, seq;              /* the card's sequence number */
+    enum notification_state state;
+    int64_t event;                                 /* NotificationEvent: install 1, enable 2, disable 4, delete 8 */
+    struct slice address, iccid;
+    struct slice raw;                              /* the exact PendingNotification TLV */
+    int64_t received_us;
+};
+/* store_notification_put -- store it once: the same (association, seq, raw) again is OK and changes nothing; another raw under the
+ * same seq is E_CONFLICT; NOTIFICATION_KEPT beyond 32 a device is E_LIMIT. */
+MUST enum eim_err store_notification_put(struct tx *t, const struct notification *n, struct err *e);
+struct notification_list { struct notification *v; size_t n; };
+MUST enum eim_err store_notification_list(struct tx *t, int64_t association, struct notification_list *out, struct arena *a, struct err *e);
+
+/* A message that moved nothing: a result that did not verify, an unsigned error, a response error. A hint for people. */
+struct hint {
+    int64_t association, tenant, id, received_us;
+    struct slice kind;                             /* "unverified_result", "unsigned_error", ... */
+    struct slice why, raw;                         /* one sentence; the exact bytes, at most 16 KiB */
+};
+enum { HINTS_MAX = 32 };
+/* store_hint_put -- keep it; the oldest of a device goes when there are HINTS_MAX. */
+MUST enum eim_err store_hint_put(struct tx *t, const struct hint *h, struct err *e);
+struct hint_list { struct hint *v; size_t n; };
+MUST enum eim_err store_hint_list(struct tx *t, int64_t association, struct hint_list *out, struct arena *a, struct err *e);
+
+/* ---- audit: append-only; sequenced by one node later ---- */
+/* store_audit_append -- `line` is the exact JSON line, without a newline. */
+MUST enum eim_err store_audit_append(struct tx *t, int64_t tenant, int64_t id, int64_t at_us, struct slice line, struct err *e);
+struct audit_line { int64_t id, at_us; struct slice line; };
+struct audit_list { struct audit_line *v; size_t n; };
+/* store_audit_list -- entries of a tenant with id > after, oldest first. (Until sequencing exists ids may appear late: for looking, not for following.) */
+MUST enum eim_err store_audit_list(struct tx *t, int64_t tenant, int64_t after, unsigned limit, struct audit_list *out, struct arena *a, struct err *e);
+
+/* ---- API tokens: hashed ---- */
+struct token {
+    int64_t id, tenant;
+    uint8_t hash[32];                              /* SHA-256 of the token */
+    struct slice name, role;
+    int64_t created_us, expires_us, revoked_us;    /* 0 = never */
+};
+MUST enum eim_err store_token_put(struct tx *t, const struct token *k, struct err *e);        /* insert or replace by id */
+MUST enum eim_err store_token_find(struct tx *t, const uint8_t hash[32], struct token *out, struct arena *a, struct err *e);   /* id 0 = none */
+
+#endif
