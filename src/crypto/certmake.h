@@ -20,7 +20,7 @@ struct certmake {
     int path_len;                      /* with ca: pathLenConstraint, or -1 for none */
     unsigned usage;                    /* certmake_usage bits, critical; 0: no keyUsage */
     const char *policy;                /* certificatePolicies (critical): one OID in digits, or NULL */
-    const char *permit_org, *permit_prefix;            /* nameConstraints (critical): directoryName {O, serialNumber}, or NULL */
+    const char *permit_org, *permit_prefix;            /* nameConstraints (critical): directoryName {O, serialNumber} */
     bool server_auth;                  /* extendedKeyUsage serverAuth */
     const char *const *dns;            /* subjectAltName */
     size_t dns_n;

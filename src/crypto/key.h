@@ -52,7 +52,8 @@ MUST enum eim_err private_key_generate(struct private_key **out, enum curve c, s
 
 /* private_key_from_scalar -- the key with this secret number, 32 bytes big-endian, 1 <= d < n; E_INVALID else.
  * For simulators that keep a million keys as 32 bytes each. */
-MUST enum eim_err private_key_from_scalar(struct private_key **out, enum curve c, const uint8_t d[SCALAR_SIZE], struct err *e);
+MUST enum eim_err private_key_from_scalar(struct private_key **out, enum curve c, const uint8_t d[SCALAR_SIZE],
+                                          struct err *e);
 
 /* private_key_scalar -- the inverse; the caller wipes `d`. */
 MUST enum eim_err private_key_scalar(const struct private_key *k, uint8_t d[SCALAR_SIZE], struct err *e);
@@ -60,9 +61,8 @@ MUST enum eim_err private_key_scalar(const struct private_key *k, uint8_t d[SCAL
 /* private_key_from_pem -- from unencrypted PEM (PKCS#8 or SEC1). E_INVALID: no such PEM, or another kind of key. */
 MUST enum eim_err private_key_from_pem(struct private_key **out, struct slice pem, struct err *e);
 
-/* private_key_load -- from a PEM file. The file must be a regular file of at most KEY_FILE_MAX bytes that neither
- * group nor others may read or write (E_CONF names it else); E_IO if it cannot be read, E_INVALID (the path is
- * named) if it holds no usable key. */
+/* private_key_load -- from a PEM file that neither group nor others may read or write. Every error names the path:
+ * E_NOT_FOUND, E_IO, E_CONF (permissions, no regular file), E_TOO_LARGE (above KEY_FILE_MAX), E_INVALID (no usable key). */
 MUST enum eim_err private_key_load(struct private_key **out, const char *path, struct err *e);
 
 /* private_key_save -- as unencrypted PKCS#8 PEM into a new file, mode 0600, durable when this returns OK (file and

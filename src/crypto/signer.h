@@ -35,7 +35,7 @@ struct signer_ops {
 
 /* signer_open_dir -- load every NAME.pem of a folder, once; other files are left alone.
  * NAME is 1 to 64 of letters, digits, '.', '_', '-'. The first file that is unreadable, too large, readable by group or
- * others, or no P-256 or brainpoolP256r1 key fails the whole call and is named: E_CONF, E_IO or E_INVALID.
+ * others, or no P-256 or brainpoolP256r1 key fails the whole call and is named; codes as private_key_load.
  * A missing folder is E_IO, an empty one is a signer without keys. Reads files: not on a loop thread. */
 MUST enum eim_err signer_open_dir(struct signer **out, const char *dir, struct err *e);
 
