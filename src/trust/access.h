@@ -6,21 +6,21 @@
 
 #include "trust/identity.h"
 
-/*   permission              what it allows */
-#define PERMISSIONS(X)                                                              \
-    X(PERM_NONE,             "nothing needed (health)")                             \
-    X(PERM_DEVICE_READ,      "see devices, profiles and their evidence")            \
-    X(PERM_DEVICE_ENROL,     "enrol devices")                                       \
-    X(PERM_DEVICE_REMOVE,    "remove devices")                                      \
-    X(PERM_OPERATION_READ,   "see operations")                                      \
-    X(PERM_OPERATION_CREATE, "order operations on devices")                         \
-    X(PERM_OPERATION_CANCEL, "cancel operations")                                   \
-    X(PERM_OVERRIDE,         "override invariant I6 by name")                       \
-    X(PERM_EIM_READ,         "see the eIM's own configuration")                     \
-    X(PERM_AUDIT_READ,       "read the audit log")                                  \
-    X(PERM_METRICS,          "read metrics")
+/*   permission              name                what it allows */
+#define PERMISSIONS(X)                                                                              \
+    X(PERM_NONE,             "none",             "nothing needed (health)")                         \
+    X(PERM_DEVICE_READ,      "device_read",      "see devices, profiles and their evidence")        \
+    X(PERM_DEVICE_ENROL,     "device_enrol",     "enrol devices")                                   \
+    X(PERM_DEVICE_REMOVE,    "device_remove",    "remove devices")                                  \
+    X(PERM_OPERATION_READ,   "operation_read",   "see operations")                                  \
+    X(PERM_OPERATION_CREATE, "operation_create", "order operations on devices")                     \
+    X(PERM_OPERATION_CANCEL, "operation_cancel", "cancel operations")                               \
+    X(PERM_OVERRIDE,         "override",         "override invariant I6 by name")                   \
+    X(PERM_EIM_READ,         "eim_read",         "see the eIM's own configuration")                 \
+    X(PERM_AUDIT_READ,       "audit_read",       "read the audit log")                              \
+    X(PERM_METRICS,          "metrics",          "read metrics")
 enum permission {
-#define X(name, text) name,
+#define X(name, word, text) name,
     PERMISSIONS(X)
 #undef X
     PERM_END
