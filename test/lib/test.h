@@ -11,8 +11,18 @@
 
 #include <cmocka.h>
 #undef fail
+#undef fail_msg
 
 #include "base/err.h"
+
+/* fail_msg -- as cmocka's, which would call its fail(). */
+#define fail_msg(...)                                                              \
+    do {                                                                           \
+        print_error("ERROR: ");                                                    \
+        print_error(__VA_ARGS__);                                                  \
+        print_error("\n");                                                         \
+        _fail(__FILE__, __LINE__);                                                 \
+    } while (0)
 
 /* assert_ok -- the call, with a `struct err e` in scope, gives OK; else its words are shown. */
 #define assert_ok(call)                                                            \
