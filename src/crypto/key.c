@@ -31,7 +31,9 @@ const char *curve_name(enum curve c)
 
 enum curve curve_named(const char *name)
 {
-    return strcmp(name, "P-256") == 0 ? CURVE_P256 : strcmp(name, "brainpoolP256r1") == 0 ? CURVE_BRAINPOOLP256R1 : CURVE_NONE;
+    for (enum curve c = CURVE_P256; c <= CURVE_BRAINPOOLP256R1; c++)
+        if (strcmp(name, ossl_group(c)) == 0) return c;
+    return CURVE_NONE;
 }
 
 /* ---- public keys ---- */
@@ -71,7 +73,8 @@ enum eim_err public_key_parse(struct public_key **out, struct slice spki, struct
         if (spki.n == k->spki_n + POINT_SIZE && memcmp(spki.p, k->spki, k->spki_n) == 0)
             return public_key_from_point(out, c, (struct slice){ spki.p + k->spki_n, POINT_SIZE }, e);
     }
-    return fail(e, E_INVALID, "SGP.22 2.6.7", "not a SubjectPublicKeyInfo of P-256 or brainpoolP256r1 with an uncompressed point");
+    return fail(e, E_INVALID, "SGP.22 2.6.7",
+                "not a SubjectPublicKeyInfo of P-256 or brainpoolP256r1 with an uncompressed point");
 }
 
 enum eim_err public_key_spki(const struct public_key *k, struct slice *spki, struct arena *a, struct err *e)
@@ -204,7 +207,8 @@ enum eim_err private_key_from_scalar(struct private_key **out, enum curve c, con
 static bool pkey_scalar(const EVP_PKEY *pkey, uint8_t d[SCALAR_SIZE])
 {
     BIGNUM *n = NULL;
-    bool ok = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &n) == 1 && BN_bn2binpad(n, d, SCALAR_SIZE) == SCALAR_SIZE;
+    bool ok = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &n) == 1 &&
+              BN_bn2binpad(n, d, SCALAR_SIZE) == SCALAR_SIZE;
     BN_clear_free(n);
     return ok;
 }
@@ -275,7 +279,8 @@ enum eim_err private_key_save(const struct private_key *k, const char *path, str
     BIO *bio = BIO_new(BIO_s_mem());
     char *pem = NULL;
     enum eim_err rc = OK;
-    if (!bio || PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, NULL, NULL, 0, NULL, NULL) != 1) rc = ossl_fail(e, "writing a key");
+    if (!bio || PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, NULL, NULL, 0, NULL, NULL) != 1)
+        rc = ossl_fail(e, "writing a key");
     if (rc == OK) {
         long n = BIO_get_mem_data(bio, &pem);
         rc = file_write_new(path, 0600, slice_of(pem, (size_t)n), e);
@@ -288,6 +293,11 @@ enum eim_err private_key_save(const struct private_key *k, const char *path, str
 enum curve private_key_curve(const struct private_key *k)
 {
     return k->public->curve;
+}
+
+EVP_PKEY *ossl_private(const struct private_key *k)
+{
+    return k->pkey;
 }
 
 const struct public_key *private_key_public(const struct private_key *k)

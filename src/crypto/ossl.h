@@ -33,4 +33,7 @@ struct public_key {
     uint8_t point[POINT_SIZE];
 };
 
+/* ossl_private -- OpenSSL's key inside, borrowed. */
+EVP_PKEY *ossl_private(const struct private_key *k);
+
 #endif

@@ -61,6 +61,7 @@ enum eim_err verify_signature(const struct public_key *k, const struct slice *sp
 enum eim_err verify_with_token(const struct public_key *k, struct slice tbs, int64_t token, struct slice sig, struct err *e)
 {
     uint8_t tlv[12];
-    if (token < 0) return fail_field(e, E_INVALID, "SGP.32 2.11.1.1", "associationToken", "a negative token is never signed");
+    if (token < 0)
+        return fail_field(e, E_INVALID, "SGP.32 2.11.1.1", "associationToken", "a negative token is never signed");
     return verify_signature(k, (struct slice[]){ tbs, sgp32_token_tlv(token, tlv) }, 2, sig, e);
 }
