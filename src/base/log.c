@@ -18,6 +18,11 @@ void log_set_level(enum log_level least)
     __atomic_store_n(&least_level, least, __ATOMIC_RELAXED);
 }
 
+bool log_wants(enum log_level level)
+{
+    return level >= __atomic_load_n(&least_level, __ATOMIC_RELAXED);
+}
+
 static bool plain(const char *s)
 {
     if (!*s) return false;
@@ -45,7 +50,7 @@ static size_t put_value(char *out, size_t room, const char *s)
 void log_line(enum log_level level, const char *area, const struct log_kv *kv)
 {
     static const char *const names[] = { "debug", "info ", "warn ", "error" };
-    if (level < __atomic_load_n(&least_level, __ATOMIC_RELAXED)) return;
+    if (!log_wants(level)) return;
     struct env real;
     env_real(&real);
     char line[LINE], when[32];

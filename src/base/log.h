@@ -6,6 +6,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
@@ -14,6 +15,9 @@ struct log_kv { const char *key, *value; };        /* value NULL: the pair is le
 
 /* log_set_level -- lines below it are dropped. Once, before the first thread (and on reload). */
 void log_set_level(enum log_level least);
+
+/* log_wants -- would a line of this level be written? For callers that spend time on making one. */
+bool log_wants(enum log_level level);
 
 /* log_line -- "TIME level area k=v k=v ...". `kv` ends with a {NULL,NULL} row. At most 2 KiB; more is cut. */
 void log_line(enum log_level level, const char *area, const struct log_kv *kv);
