@@ -1,0 +1,28 @@
+/* ipa_int.h -- what ipa.c (the contact) and answer.c (what the IPA answers itself) share. */
+#ifndef SIM_IPA_INT_H
+#define SIM_IPA_INT_H
+
+#include "sim/ipa.h"
+#include "sim/tags.h"
+#include "sim/tlv.h"
+
+static const struct slice ipa_none;                      /* an absent optional component */
+
+static inline bool ipa_is(const struct sim_ipa *p, uint64_t quirk)
+{
+    return p->card->quirks & quirk;
+}
+
+/* ipa_ask -- one ES10b command whose request body is `body`; the value of the response, if it has the same tag. */
+bool ipa_ask(struct sim_ipa *p, uint32_t function, struct slice body, struct slice *value, struct arena *a);
+
+/* ipa_error -- EimPackageResultResponseError, A0{80? txid, 02 code}; `txid` is a TLV of any tag, or empty. */
+struct slice ipa_error(struct sim_ipa *p, struct slice txid, int code, struct arena *a);
+enum { IPA_INVALID_FORMAT = 1, IPA_UNKNOWN_PACKAGE = 2 };
+
+/* ipa_data -- the answer to an IpaEuiccDataRequest: BF52 or A0, in the arena; empty: none is given (quirk). */
+struct slice ipa_data(struct sim_ipa *p, struct slice request, struct arena *a);
+/* ipa_trigger -- the answer to a ProfileDownloadTriggerRequest: BF54 or A0; empty as above. */
+struct slice ipa_trigger(struct sim_ipa *p, struct slice request, struct arena *a);
+
+#endif
