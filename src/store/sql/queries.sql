@@ -1,0 +1,296 @@
+-- queries.sql -- every statement of the store, run as it stands here by both engines. tools: gen.py makes C tables of it.
+--
+--   -- row NAME: struct TAG          the columns of a result, and the members they go to and come from:
+--   --   column kind [once] [=member]    kind: int enum bool bytes text fixed; `once`: left out of NAME(set)
+--   -- row NAME = OTHER - column ...    the same without some columns
+--   -- name: QUERY(ROW or arg:kind, ...) [-> ROW | -> number of int columns]
+--
+-- In the SQL $x is a member of ROW or an arg; @ROW lists its columns, @ROW(values) their parameters, @ROW(set) the
+-- assignments. /*lock*/ becomes what makes the row ours until the transaction ends.
+
+-- row identity: struct identity
+--   id int once
+--   tenant int
+--   eim_id text
+--   eim_id_type int
+--   fqdn text
+--   signing_key text
+--   ci_pkid bytes
+--   association_key fixed
+
+-- name: identity_list() -> identity
+SELECT @identity FROM eim_identity ORDER BY id;
+
+-- name: identity_put(identity)
+INSERT INTO eim_identity (@identity) VALUES (@identity(values))
+ON CONFLICT (id) DO UPDATE SET @identity(set);
+
+-- row device: struct device
+--   association int once
+--   tenant int once
+--   identity int once
+--   eid fixed once
+--   version int once
+--   key_class enum
+--   curve int
+--   counter int
+--   token int
+--   token_candidate int
+--   in_flight int
+--   next_op int
+--   unsettled int
+--   wants int
+--   timer_us int
+--   auto_us int
+--   data_deliveries int
+--   data_sent_us int
+--   has_enabled bool
+--   enabled_us int
+--   enabled_op int
+--   inventory_us int
+--   inventory_op int
+--   changed_us int
+--   rplmn_us int
+--   enrolled_us int
+--   first_contact_us int
+--   state_cause int
+--   state_cause_us int
+--   key bytes
+--   data_txid bytes
+--   enabled bytes
+--   rplmn bytes
+
+-- name: device_get(association) -> device
+SELECT @device FROM device WHERE association = $association;
+
+-- name: device_lock(association) -> device
+SELECT @device FROM device WHERE association = $association /*lock*/;
+
+-- name: device_hold(association) -> 1
+SELECT tenant FROM device WHERE association = $association /*lock*/;
+
+-- name: device_insert(device)
+INSERT INTO device (@device) VALUES (@device(values)) ON CONFLICT (association) DO NOTHING;
+
+-- name: device_update(device)
+UPDATE device SET version = version + 1, @device(set) WHERE association = $association AND version = $version;
+
+-- name: device_delete(association)
+DELETE FROM device WHERE association = $association;
+
+-- name: device_list(tenant, after, limit) -> device
+SELECT @device FROM device WHERE association > $after AND tenant = $tenant ORDER BY association LIMIT $limit;
+
+-- name: device_count(tenant) -> 1
+SELECT count(*) FROM device WHERE tenant = $tenant;
+
+-- name: device_count_all() -> 1
+SELECT count(*) FROM device;
+
+-- name: device_timers(after, scan) -> 2
+SELECT association, timer_us FROM device WHERE association > $after ORDER BY association LIMIT $scan;
+
+-- name: counters_add(n, most, room)
+UPDATE device SET version = version + 1, counter = CASE WHEN counter > $room THEN $most ELSE counter + $n END;
+
+-- row label: struct label
+--   name text
+--   value text
+
+-- name: label_put(label, association, tenant)
+INSERT INTO label (association, tenant, @label) VALUES ($association, $tenant, @label(values))
+ON CONFLICT (association, name) DO UPDATE SET value = excluded.value;
+
+-- name: label_list(association) -> label
+SELECT @label FROM label WHERE association = $association ORDER BY name;
+
+-- name: contact_put(association, seen_us)
+INSERT INTO contact (association, tenant, seen_us)
+SELECT association, tenant, CAST($seen_us AS BIGINT) FROM device WHERE association = $association
+ON CONFLICT (association) DO UPDATE SET seen_us = excluded.seen_us WHERE excluded.seen_us > contact.seen_us;
+
+-- name: contact_get(association) -> 1
+SELECT seen_us FROM contact WHERE association = $association;
+
+-- name: contact_delete(association)
+DELETE FROM contact WHERE association = $association;
+
+-- row profile: struct profile
+--   iccid bytes
+--   class int =class_
+--   fallback bool
+--   fallback_allowed bool
+--   ecall bool
+--   policy_rules int
+--   as_of_us int
+--   op int
+--   aid bytes
+--   name bytes
+--   provider bytes
+--   nickname bytes
+
+-- name: profile_clear(association)
+DELETE FROM profile WHERE association = $association;
+
+-- name: profile_insert(profile, association, tenant)
+INSERT INTO profile (association, tenant, @profile) VALUES ($association, $tenant, @profile(values));
+
+-- name: profile_delete(association, iccid:bytes)
+DELETE FROM profile WHERE association = $association AND iccid = $iccid;
+
+-- name: profile_list(association) -> profile
+SELECT @profile FROM profile WHERE association = $association ORDER BY iccid;
+
+-- row device_data: struct device_data
+--   as_of_us int
+--   eum_cert bytes
+--   euicc_cert bytes
+--   info bytes
+
+-- name: data_put(device_data, association, tenant)
+INSERT INTO device_data (association, tenant, @device_data) VALUES ($association, $tenant, @device_data(values))
+ON CONFLICT (association) DO UPDATE SET @device_data(set);
+
+-- name: data_get(association) -> device_data
+SELECT @device_data FROM device_data WHERE association = $association;
+
+-- row operation: struct operation
+--   association int once
+--   id int once
+--   tenant int once
+--   state enum
+--   origin enum once
+--   overrides int once
+--   created_us int once
+--   expires_us int once
+--   counter int
+--   token int
+--   first_sent_us int
+--   last_sent_us int
+--   deliveries int
+--   result_us int
+--   seq int
+--   code int
+--   settles int once
+--   txid bytes
+--   principal text once
+--   reason text
+--   request bytes once
+--   package bytes
+--   result bytes
+
+-- row operation_brief = operation - package result
+
+-- name: operation_insert(operation)
+INSERT INTO operation (@operation) VALUES (@operation(values)) ON CONFLICT (association, id) DO NOTHING;
+
+-- name: operation_get(association, id) -> operation
+SELECT @operation FROM operation WHERE association = $association AND id = $id;
+
+-- name: operation_find(tenant, id) -> operation
+SELECT @operation FROM operation WHERE tenant = $tenant AND id = $id;
+
+-- name: operation_id_by_txid(association, back, txid:bytes) -> 1
+SELECT id FROM (SELECT id, txid FROM operation WHERE association = $association ORDER BY id DESC LIMIT $back) AS newest
+WHERE txid = $txid ORDER BY id DESC LIMIT 1;
+
+-- name: operation_id_by_counter(association, back, counter) -> 1
+SELECT id FROM (SELECT id, counter FROM operation WHERE association = $association ORDER BY id DESC LIMIT $back) AS newest
+WHERE counter = $counter ORDER BY id DESC LIMIT 1;
+
+-- name: operation_next(association, state, after) -> 1
+SELECT id FROM operation WHERE association = $association AND id > $after AND state = $state ORDER BY id LIMIT 1;
+
+-- name: operation_update(operation, from)
+UPDATE operation SET @operation(set) WHERE association = $association AND id = $id AND state = $from;
+
+-- name: operation_list(association, before, limit) -> operation
+SELECT @operation FROM operation WHERE association = $association AND id < $before ORDER BY id DESC LIMIT $limit;
+
+-- name: operation_list_brief(association, before, limit) -> operation_brief
+SELECT @operation_brief FROM operation WHERE association = $association AND id < $before ORDER BY id DESC LIMIT $limit;
+
+-- name: operation_list_tenant(tenant, before, limit) -> operation_brief
+SELECT @operation_brief FROM operation WHERE tenant = $tenant AND id < $before ORDER BY id DESC LIMIT $limit;
+
+-- name: operation_list_state(tenant, before, state, limit) -> operation_brief
+SELECT @operation_brief FROM operation WHERE tenant = $tenant AND id < $before AND state = $state ORDER BY id DESC LIMIT $limit;
+
+-- name: operation_count(association, state) -> 1
+SELECT count(*) FROM operation WHERE association = $association AND state = $state;
+
+-- row notification: struct notification
+--   association int once
+--   seq int once
+--   tenant int once
+--   state enum
+--   event int
+--   received_us int
+--   address bytes
+--   iccid bytes
+--   raw bytes
+
+-- name: notification_get(association, seq) -> notification
+SELECT @notification FROM notification WHERE association = $association AND seq = $seq;
+
+-- name: notification_put(notification)
+INSERT INTO notification (@notification) VALUES (@notification(values))
+ON CONFLICT (association, seq) DO UPDATE SET @notification(set);
+
+-- name: notification_count(association, state) -> 1
+SELECT count(*) FROM notification WHERE association = $association AND state = $state;
+
+-- name: notification_list(association) -> notification
+SELECT @notification FROM notification WHERE association = $association ORDER BY seq;
+
+-- row hint: struct hint
+--   association int
+--   id int
+--   tenant int
+--   received_us int
+--   kind text
+--   why text
+--   raw bytes
+
+-- name: hint_insert(hint)
+INSERT INTO hint (@hint) VALUES (@hint(values));
+
+-- name: hint_trim(association, keep)
+DELETE FROM hint WHERE association = $association
+AND id <= (SELECT id FROM hint WHERE association = $association ORDER BY id DESC LIMIT 1 OFFSET $keep);
+
+-- name: hint_list(association) -> hint
+SELECT @hint FROM hint WHERE association = $association ORDER BY id;
+
+-- row audit: struct audit_line
+--   id int
+--   at_us int
+--   line text
+
+-- name: audit_append(audit, tenant)
+INSERT INTO audit_entry (tenant, @audit) VALUES ($tenant, @audit(values));
+
+-- name: audit_list(tenant, after, limit) -> audit
+SELECT @audit FROM audit_entry WHERE tenant = $tenant AND id > $after ORDER BY id LIMIT $limit;
+
+-- row token: struct token
+--   id int once
+--   tenant int
+--   hash fixed
+--   name text
+--   role text
+--   created_us int
+--   expires_us int
+--   revoked_us int
+
+-- name: token_put(token)
+INSERT INTO token (@token) VALUES (@token(values)) ON CONFLICT (id) DO UPDATE SET @token(set);
+
+-- name: token_find(hash:bytes) -> token
+SELECT @token FROM token WHERE hash = $hash;
+
+-- name: schema_version() -> 1
+SELECT coalesce(max(version), 0) FROM schema_version;
+
+-- name: schema_applied(version)
+INSERT INTO schema_version (version) VALUES ($version);

@@ -1,0 +1,319 @@
+/* store.c -- the verbs of the domain, written once over the named queries of sql/queries.sql. */
+#include "store/store_int.h"
+
+enum {
+    OPERATIONS_BACK = 1000,                        /* how far _by_txid and _by_counter look back */
+    COUNTER_MOST = 0x7FFFFF,                       /* the largest counterValue we raise to: three octets (SGP.32 2.11.1.1) */
+    NOTIFICATIONS_KEPT_MAX = 32,                   /* I12 */
+    HINT_RAW_MAX = 16384,
+};
+
+#define LIST(out) (void **)&(out)->v, &(out)->n
+
+/* present -- OK when a statement touched its row; else the error that this means. */
+#define PRESENT(changed, code, ...) \
+    do { if ((changed) == 0) return fail(e, code, NULL, __VA_ARGS__); } while (0)
+
+/* ---- tenants and identities ---- */
+
+enum eim_err store_identity_list(struct tx *t, struct identity_list *out, struct arena *a, struct err *e)
+{
+    return query_rows(t, Q_IDENTITY_LIST, NO_ARGS, LIST(out), a, e);
+}
+
+enum eim_err store_identity_put(struct tx *t, const struct identity *i, struct err *e)
+{
+    return query_exec(t, Q_IDENTITY_PUT, i, NO_ARGS, NULL, e);
+}
+
+/* ---- devices ---- */
+
+enum eim_err store_device_get(struct tx *t, int64_t association, struct device *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_DEVICE_GET, ARGS(V_INT(association)), out, a, e);
+}
+
+enum eim_err store_device_lock(struct tx *t, int64_t association, struct device *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_DEVICE_LOCK, ARGS(V_INT(association)), out, a, e);
+}
+
+/* hold -- as store_device_lock, without reading the row: for counting what belongs to a device. */
+static enum eim_err hold(struct tx *t, int64_t association, struct err *e)
+{
+    int64_t tenant;
+    bool found;
+    TRY(query_ints(t, Q_DEVICE_HOLD, ARGS(V_INT(association)), &tenant, 1, &found, e));
+    return found ? OK : fail(e, E_NOT_FOUND, NULL, "no such device");
+}
+
+enum eim_err store_device_insert(struct tx *t, const struct device *d, struct err *e)
+{
+    struct device row = *d, there;
+    struct arena a;
+    int64_t changed;
+    row.version = 1;
+    TRY(query_exec(t, Q_DEVICE_INSERT, &row, NO_ARGS, &changed, e));
+    if (changed) return OK;
+    arena_init(&a, 1 << 16);
+    enum eim_err rc = store_device_get(t, d->association, &there, &a, e);
+    arena_free(&a);
+    if (rc != OK) return rc;
+    if (memcmp(&there.eid, &d->eid, sizeof d->eid) == 0) return fail(e, E_CONFLICT, NULL, "already enrolled");
+    return fail(e, E_CONFLICT, NULL, "association number collides with another device");
+}
+
+enum eim_err store_device_update(struct tx *t, const struct device *d, struct err *e)
+{
+    int64_t changed;
+    TRY(query_exec(t, Q_DEVICE_UPDATE, d, NO_ARGS, &changed, e));
+    PRESENT(changed, E_STALE, "the device changed meanwhile");
+    return OK;
+}
+
+enum eim_err store_device_delete(struct tx *t, int64_t association, struct err *e)
+{
+    int64_t changed;
+    TRY(query_exec(t, Q_CONTACT_DELETE, NULL, ARGS(V_INT(association)), NULL, e));
+    TRY(query_exec(t, Q_DEVICE_DELETE, NULL, ARGS(V_INT(association)), &changed, e));
+    PRESENT(changed, E_NOT_FOUND, "no such device");
+    return OK;
+}
+
+enum eim_err store_device_list(struct tx *t, int64_t tenant, int64_t after, unsigned limit, struct device_list *out,
+                               struct arena *a, struct err *e)
+{
+    return query_rows(t, Q_DEVICE_LIST, ARGS(V_INT(tenant), V_INT(after), V_INT(limit)), LIST(out), a, e);
+}
+
+enum eim_err store_device_count(struct tx *t, int64_t tenant, int64_t *out, struct err *e)
+{
+    if (!tenant) return query_ints(t, Q_DEVICE_COUNT_ALL, NO_ARGS, out, 1, NULL, e);
+    return query_ints(t, Q_DEVICE_COUNT, ARGS(V_INT(tenant)), out, 1, NULL, e);
+}
+
+struct sweep {
+    int64_t now_us, last;
+    unsigned limit, looked;
+    struct association_list *out;
+};
+
+static bool sweep_one(void *ctx, const int64_t *v)
+{
+    struct sweep *s = ctx;
+    s->last = v[0];
+    s->looked++;
+    if (v[1] && v[1] <= s->now_us) s->out->v[s->out->n++] = v[0];
+    return s->out->n < s->limit;
+}
+
+enum eim_err store_device_due(struct tx *t, int64_t after, int64_t now_us, unsigned scan, unsigned limit,
+                              struct association_list *out, int64_t *last, struct arena *a, struct err *e)
+{
+    struct sweep s = { .now_us = now_us, .limit = limit, .out = out };
+    out->n = 0;
+    if (!limit || !scan) return fail(e, E_INTERNAL, NULL, "a sweep that looks at nothing");
+    if (!(out->v = ARENA_ARRAY(a, int64_t, limit < scan ? limit : scan))) return fail(e, E_NOMEM, NULL, "no room for %u devices", limit);
+    TRY(query_each(t, Q_DEVICE_TIMERS, ARGS(V_INT(after), V_INT(scan)), sweep_one, &s, e));
+    *last = s.looked == scan || out->n == limit ? s.last : 0;
+    return OK;
+}
+
+enum eim_err store_counters_add(struct tx *t, int64_t n, struct err *e)
+{
+    if (n < 0 || n > COUNTER_MOST) return fail(e, E_INVALID, NULL, "counters can be raised by 0 to %d", COUNTER_MOST);
+    return query_exec(t, Q_COUNTERS_ADD, NULL, ARGS(V_INT(n), V_INT(COUNTER_MOST), V_INT(COUNTER_MOST - n)), NULL, e);
+}
+
+/* ---- labels, contacts, profiles, data ---- */
+
+enum eim_err store_label_put(struct tx *t, int64_t association, int64_t tenant, const struct label *l, struct err *e)
+{
+    return query_exec(t, Q_LABEL_PUT, l, ARGS(V_INT(association), V_INT(tenant)), NULL, e);
+}
+
+enum eim_err store_label_list(struct tx *t, int64_t association, struct label_list *out, struct arena *a, struct err *e)
+{
+    return query_rows(t, Q_LABEL_LIST, ARGS(V_INT(association)), LIST(out), a, e);
+}
+
+enum eim_err store_contact_put(struct tx *t, const struct contact *c, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        TRY(query_exec(t, Q_CONTACT_PUT, NULL, ARGS(V_INT(c[i].association), V_INT(c[i].seen_us)), NULL, e));
+    return OK;
+}
+
+enum eim_err store_contact_get(struct tx *t, int64_t association, int64_t *seen_us, struct err *e)
+{
+    return query_ints(t, Q_CONTACT_GET, ARGS(V_INT(association)), seen_us, 1, NULL, e);
+}
+
+enum eim_err store_profile_replace(struct tx *t, int64_t association, int64_t tenant, const struct profile *p, size_t n, struct err *e)
+{
+    TRY(query_exec(t, Q_PROFILE_CLEAR, NULL, ARGS(V_INT(association)), NULL, e));
+    for (size_t i = 0; i < n; i++)
+        TRY(query_exec(t, Q_PROFILE_INSERT, &p[i], ARGS(V_INT(association), V_INT(tenant)), NULL, e));
+    return OK;
+}
+
+enum eim_err store_profile_delete(struct tx *t, int64_t association, struct slice iccid, struct err *e)
+{
+    return query_exec(t, Q_PROFILE_DELETE, NULL, ARGS(V_INT(association), V_BYTES(iccid)), NULL, e);
+}
+
+enum eim_err store_profile_list(struct tx *t, int64_t association, struct profile_list *out, struct arena *a, struct err *e)
+{
+    return query_rows(t, Q_PROFILE_LIST, ARGS(V_INT(association)), LIST(out), a, e);
+}
+
+enum eim_err store_data_put(struct tx *t, int64_t association, int64_t tenant, const struct device_data *d, struct err *e)
+{
+    return query_exec(t, Q_DATA_PUT, d, ARGS(V_INT(association), V_INT(tenant)), NULL, e);
+}
+
+enum eim_err store_data_get(struct tx *t, int64_t association, struct device_data *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_DATA_GET, ARGS(V_INT(association)), out, a, e);
+}
+
+/* ---- operations ---- */
+
+enum eim_err store_operation_insert(struct tx *t, const struct operation *o, struct err *e)
+{
+    int64_t changed;
+    TRY(query_exec(t, Q_OPERATION_INSERT, o, NO_ARGS, &changed, e));
+    PRESENT(changed, E_CONFLICT, "an operation with this id exists");
+    return OK;
+}
+
+enum eim_err store_operation_get(struct tx *t, int64_t association, int64_t id, struct operation *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_OPERATION_GET, ARGS(V_INT(association), V_INT(id)), out, a, e);
+}
+
+enum eim_err store_operation_find(struct tx *t, int64_t tenant, int64_t id, struct operation *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_OPERATION_FIND, ARGS(V_INT(tenant), V_INT(id)), out, a, e);
+}
+
+enum eim_err store_operation_by_txid(struct tx *t, int64_t association, struct slice txid, struct operation *out, struct arena *a, struct err *e)
+{
+    int64_t id;
+    TRY(query_ints(t, Q_OPERATION_ID_BY_TXID, ARGS(V_INT(association), V_INT(OPERATIONS_BACK), V_BYTES(txid)), &id, 1, NULL, e));
+    return store_operation_get(t, association, id, out, a, e);
+}
+
+enum eim_err store_operation_by_counter(struct tx *t, int64_t association, int64_t counter, struct operation *out, struct arena *a, struct err *e)
+{
+    int64_t id;
+    TRY(query_ints(t, Q_OPERATION_ID_BY_COUNTER, ARGS(V_INT(association), V_INT(OPERATIONS_BACK), V_INT(counter)), &id, 1, NULL, e));
+    return store_operation_get(t, association, id, out, a, e);
+}
+
+enum eim_err store_operation_next(struct tx *t, int64_t association, enum operation_state state, int64_t after, int64_t *id, struct err *e)
+{
+    return query_ints(t, Q_OPERATION_NEXT, ARGS(V_INT(association), V_INT(state), V_INT(after)), id, 1, NULL, e);
+}
+
+enum eim_err store_operation_update(struct tx *t, const struct operation *o, enum operation_state from, struct err *e)
+{
+    int64_t changed;
+    TRY(query_exec(t, Q_OPERATION_UPDATE, o, ARGS(V_INT(from)), &changed, e));
+    PRESENT(changed, E_STALE, "the operation is not %s any more", operation_state_name(from));
+    return OK;
+}
+
+enum eim_err store_operation_list(struct tx *t, int64_t association, int64_t before, unsigned limit, bool with_bytes,
+                                  struct operation_list *out, struct arena *a, struct err *e)
+{
+    return query_rows(t, with_bytes ? Q_OPERATION_LIST : Q_OPERATION_LIST_BRIEF,
+                      ARGS(V_INT(association), V_INT(before ? before : INT64_MAX), V_INT(limit)), LIST(out), a, e);
+}
+
+enum eim_err store_operation_list_tenant(struct tx *t, int64_t tenant, enum operation_state state, int64_t before, unsigned limit,
+                                         struct operation_list *out, struct arena *a, struct err *e)
+{
+    if (!before) before = INT64_MAX;
+    if (state == OP_STATE_END)
+        return query_rows(t, Q_OPERATION_LIST_TENANT, ARGS(V_INT(tenant), V_INT(before), V_INT(limit)), LIST(out), a, e);
+    return query_rows(t, Q_OPERATION_LIST_STATE, ARGS(V_INT(tenant), V_INT(before), V_INT(state), V_INT(limit)), LIST(out), a, e);
+}
+
+enum eim_err store_operation_pending_count(struct tx *t, int64_t association, int64_t *out, struct err *e)
+{
+    return query_ints(t, Q_OPERATION_COUNT, ARGS(V_INT(association), V_INT(OP_PENDING)), out, 1, NULL, e);
+}
+
+/* ---- notifications and hints ---- */
+
+/* notification_same -- what is stored under this seq: *same when it is this one, *there when any that stays. */
+static enum eim_err notification_there(struct tx *t, const struct notification *n, bool *same, bool *there, struct err *e)
+{
+    struct notification old;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    enum eim_err rc = query_row(t, Q_NOTIFICATION_GET, ARGS(V_INT(n->association), V_INT(n->seq)), &old, &a, e);
+    if (rc == OK) {
+        *same = old.association && slice_eq(old.raw, n->raw);
+        *there = old.association && !(old.state == NOTIFICATION_KEPT && n->state == NOTIFICATION_VERIFIED);
+    }
+    arena_free(&a);
+    return rc;
+}
+
+enum eim_err store_notification_put(struct tx *t, const struct notification *n, struct err *e)
+{
+    bool same, there;
+    int64_t kept;
+    TRY(hold(t, n->association, e));
+    TRY(notification_there(t, n, &same, &there, e));
+    if (there) return same ? OK : fail(e, E_CONFLICT, NULL, "another notification has this sequence number");
+    if (n->state == NOTIFICATION_KEPT) {
+        TRY(query_ints(t, Q_NOTIFICATION_COUNT, ARGS(V_INT(n->association), V_INT(NOTIFICATION_KEPT)), &kept, 1, NULL, e));
+        if (kept >= NOTIFICATIONS_KEPT_MAX)
+            return fail(e, E_LIMIT, NULL, "%d unverified notifications of this device are kept already", NOTIFICATIONS_KEPT_MAX);
+    }
+    return query_exec(t, Q_NOTIFICATION_PUT, n, NO_ARGS, NULL, e);
+}
+
+enum eim_err store_notification_list(struct tx *t, int64_t association, struct notification_list *out, struct arena *a, struct err *e)
+{
+    return query_rows(t, Q_NOTIFICATION_LIST, ARGS(V_INT(association)), LIST(out), a, e);
+}
+
+enum eim_err store_hint_put(struct tx *t, const struct hint *h, struct err *e)
+{
+    if (h->raw.n > HINT_RAW_MAX) return fail_field(e, E_TOO_LARGE, NULL, "raw", "a hint keeps at most %d bytes", HINT_RAW_MAX);
+    TRY(hold(t, h->association, e));
+    TRY(query_exec(t, Q_HINT_INSERT, h, NO_ARGS, NULL, e));
+    return query_exec(t, Q_HINT_TRIM, NULL, ARGS(V_INT(h->association), V_INT(HINTS_MAX)), NULL, e);
+}
+
+enum eim_err store_hint_list(struct tx *t, int64_t association, struct hint_list *out, struct arena *a, struct err *e)
+{
+    return query_rows(t, Q_HINT_LIST, ARGS(V_INT(association)), LIST(out), a, e);
+}
+
+/* ---- audit and tokens ---- */
+
+enum eim_err store_audit_append(struct tx *t, int64_t tenant, int64_t id, int64_t at_us, struct slice line, struct err *e)
+{
+    struct audit_line l = { .id = id, .at_us = at_us, .line = line };
+    return query_exec(t, Q_AUDIT_APPEND, &l, ARGS(V_INT(tenant)), NULL, e);
+}
+
+enum eim_err store_audit_list(struct tx *t, int64_t tenant, int64_t after, unsigned limit, struct audit_list *out, struct arena *a, struct err *e)
+{
+    return query_rows(t, Q_AUDIT_LIST, ARGS(V_INT(tenant), V_INT(after), V_INT(limit)), LIST(out), a, e);
+}
+
+enum eim_err store_token_put(struct tx *t, const struct token *k, struct err *e)
+{
+    return query_exec(t, Q_TOKEN_PUT, k, NO_ARGS, NULL, e);
+}
+
+enum eim_err store_token_find(struct tx *t, const uint8_t hash[32], struct token *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_TOKEN_FIND, ARGS(V_BYTES(slice_of(hash, 32))), out, a, e);
+}
