@@ -1,0 +1,89 @@
+/* jsonout.c -- the forms of the API's JSON members. */
+#include "front/jsonout.h"
+
+#include "base/buf.h"
+#include "base/env.h"
+#include "model/device.h"
+
+#include <stdio.h>
+
+enum { TEXT_MAX = 64 * 1024, DUMP_MAX = 32 << 20 };
+
+void jsonout_text(json_t *o, const char *key, struct slice text)
+{
+    json_t *s = json_stringn((const char *)text.p, text.n);        /* NULL when it is not UTF-8 */
+    if (!s) {
+        struct buf b;
+        buf_init(&b, TEXT_MAX);
+        for (size_t i = 0; i < text.n; i++) {
+            if (text.p[i] < 0x80) buf_put(&b, slice_of(text.p + i, 1));
+            else buf_str(&b, "\xEF\xBF\xBD");
+        }
+        s = json_stringn((const char *)b.p, b.n);
+        buf_free(&b);
+    }
+    json_object_set_new(o, key, s);
+}
+
+void jsonout_text_or_null(json_t *o, const char *key, struct slice text)
+{
+    if (text.n) jsonout_text(o, key, text);
+    else json_object_set_new(o, key, json_null());
+}
+
+void jsonout_time(json_t *o, const char *key, int64_t us)
+{
+    char text[32];
+    if (us) env_rfc3339(us, text);
+    json_object_set_new(o, key, us ? json_string(text) : json_null());
+}
+
+void jsonout_int_unless(json_t *o, const char *key, int64_t v, int64_t none)
+{
+    json_object_set_new(o, key, v == none ? json_null() : json_integer(v));
+}
+
+void jsonout_operation(json_t *o, const char *key, int64_t id)
+{
+    char text[24];
+    snprintf(text, sizeof text, "op_%016llx", (unsigned long long)id);
+    json_object_set_new(o, key, id ? json_string(text) : json_null());
+}
+
+void jsonout_base64(json_t *o, const char *key, struct slice bytes, struct arena *a)
+{
+    char *text = bytes.n ? arena_alloc(a, 4 * ((bytes.n + 2) / 3) + 1) : NULL;
+    if (text) slice_to_b64(bytes, text);
+    json_object_set_new(o, key, text ? json_string(text) : json_null());
+}
+
+void jsonout_hex(json_t *o, const char *key, struct slice bytes, struct arena *a)
+{
+    char *text = bytes.n ? arena_alloc(a, 2 * bytes.n + 1) : NULL;
+    if (text) slice_hex(bytes, true, text);
+    json_object_set_new(o, key, text ? json_string(text) : json_null());
+}
+
+void jsonout_iccid(json_t *o, const char *key, struct slice iccid)
+{
+    char text[21];
+    if (iccid.n) iccid_print(iccid, text);
+    json_object_set_new(o, key, iccid.n ? json_string(text) : json_null());
+}
+
+static int put(const char *p, size_t n, void *arg)
+{
+    struct buf *b = arg;
+    buf_put(b, slice_of(p, n));
+    return b->failed ? -1 : 0;
+}
+
+struct slice jsonout_dump(const json_t *o, struct arena *a)
+{
+    struct buf b;
+    buf_init(&b, DUMP_MAX);
+    bool ok = o && json_dump_callback(o, put, &b, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+    struct slice text = ok ? arena_copy(a, buf_slice(&b)) : (struct slice){ 0 };
+    buf_free(&b);
+    return text;
+}

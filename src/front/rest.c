@@ -1,0 +1,324 @@
+/* rest.c -- the API's table of routes, and the way of one request through it.
+ *
+ * The order of the checks is part of the promise: path (404), method (405), who (401), may (403), and only then whatever
+ * the caller sent: query (400), media type (415), size (413), JSON (400). A caller without a token learns nothing about the
+ * data, and what he sent is not even looked at. */
+#include "front/rest.h"
+
+#include "base/env.h"
+#include "base/log.h"
+#include "eim/eim.h"
+#include "front/problem.h"
+#include "front/rest_int.h"
+#include "net/work.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+enum { ORDER_MAX = 64 * 1024, EMPTY_MAX = 64 };
+
+#define PAGE (QUERY_CURSOR | QUERY_LIMIT)
+
+static const struct rest_route routes[] = {
+    { "GET", "/healthz", PERM_NONE, rest_healthz, .quiet = true, .request = "", .reply = "Health",
+      .doc = "the process lives" },
+    { "GET", "/readyz", PERM_NONE, rest_readyz, .quiet = true, .request = "", .reply = "Health",
+      .doc = "the store answers and the server is not draining" },
+    { "GET", "/metrics", PERM_METRICS, rest_metrics, .listed_peers = true, .quiet = true, .request = "", .reply = "Prometheus",
+      .doc = "counters as Prometheus text" },
+    { "GET", "/v1/devices", PERM_DEVICE_READ, rest_devices_list, .query = PAGE, .request = "", .reply = "Page of Device",
+      .doc = "devices, a page at a time" },
+    { "POST", "/v1/devices", PERM_DEVICE_ENROL, rest_devices_import, .body = BODY_IMPORT, .body_max = REST_BODY_MAX,
+      .request = "Enrolment or a batch", .reply = "Report", .doc = "enrol one device or a batch of up to 1,000" },
+    { "GET", "/v1/devices/{eid}", PERM_DEVICE_READ, rest_device_get, .request = "", .reply = "Device",
+      .doc = "one device: profiles and where each fact comes from" },
+    { "DELETE", "/v1/devices/{eid}", PERM_DEVICE_REMOVE, rest_device_delete, .request = "", .reply = "",
+      .doc = "remove a device and all its rows" },
+    { "GET", "/v1/devices/{eid}/operations", PERM_OPERATION_READ, rest_device_operations, .query = PAGE, .request = "",
+      .reply = "Page of Operation", .doc = "operations of a device, newest first" },
+    { "POST", "/v1/devices/{eid}/operations", PERM_OPERATION_CREATE, rest_operation_create, .body = BODY_JSON, .body_max = ORDER_MAX,
+      .request = "Order", .reply = "Operation", .doc = "order PSMOs or eCOs on a device" },
+    { "POST", "/v1/devices/{eid}/inventory", PERM_OPERATION_CREATE, rest_inventory, .body = BODY_EMPTY, .body_max = EMPTY_MAX,
+      .request = "", .reply = "Operation", .doc = "order an attested inventory" },
+    { "GET", "/v1/operations", PERM_OPERATION_READ, rest_operations_list, .query = PAGE | QUERY_STATE, .request = "",
+      .reply = "Page of Operation", .doc = "operations of all devices, newest first" },
+    { "GET", "/v1/operations/{id}", PERM_OPERATION_READ, rest_operation_get, .request = "", .reply = "Operation",
+      .doc = "one operation" },
+    { "POST", "/v1/operations/{id}/cancel", PERM_OPERATION_CANCEL, rest_operation_cancel, .body = BODY_EMPTY, .body_max = EMPTY_MAX,
+      .request = "", .reply = "Operation", .doc = "cancel an operation that was not fetched yet" },
+    { "GET", "/v1/operations/{id}/package", PERM_OPERATION_READ, rest_operation_package, .request = "", .reply = "octets",
+      .doc = "the exact signed package that left" },
+    { "GET", "/v1/operations/{id}/result", PERM_OPERATION_READ, rest_operation_result, .request = "", .reply = "octets",
+      .doc = "the exact verified result that came back" },
+    { "GET", "/v1/eim/configuration", PERM_EIM_READ, rest_eim_configuration, .request = "", .reply = "EimConfiguration",
+      .doc = "who eUICCs know this eIM as" },
+    { "GET", "/v1/eim/configuration.der", PERM_EIM_READ, rest_eim_configuration_der, .request = "", .reply = "octets",
+      .doc = "the same as the AddInitialEim blob for device makers" },
+    { "GET", "/v1/audit", PERM_AUDIT_READ, rest_audit, .query = PAGE, .request = "", .reply = "Page of AuditEntry",
+      .doc = "the audit log, oldest first" },
+};
+enum { ROUTES = sizeof routes / sizeof routes[0] };
+
+const struct rest_route *rest_routes(size_t *n)
+{
+    *n = ROUTES;
+    return routes;
+}
+
+void rest_init(struct rest *r, const struct rest_config *c)
+{
+    *r = (struct rest){ .c = *c };
+}
+
+/* ---- finding the row ---- */
+
+static bool path_matches(const char *pattern, const char *path, struct slice params[REST_PARAMS])
+{
+    size_t n = 0;
+    for (;;) {
+        size_t want = strcspn(pattern + 1, "/"), have = strcspn(path + 1, "/");
+        if (pattern[1] == '{') {
+            if (have == 0 || n == REST_PARAMS) return false;
+            params[n++] = slice_of(path + 1, have);
+        } else if (want != have || memcmp(pattern + 1, path + 1, want) != 0) {
+            return false;
+        }
+        pattern += 1 + want;
+        path += 1 + have;
+        if (!*pattern || !*path) return !*pattern && !*path;
+    }
+}
+
+/* find_route -- the row, or E_NOT_FOUND, or E_METHOD with the methods there are in `allow`. */
+static enum eim_err find_route(struct rest_call *c, char *allow, size_t room, struct err *e)
+{
+    bool head = strcmp(c->req->method, "HEAD") == 0;
+    size_t n = 0;
+    allow[0] = 0;
+    if (c->req->path[0] != '/') return fail(e, E_NOT_FOUND, NULL, "there is no such path");
+    for (size_t i = 0; i < ROUTES; i++) {
+        struct slice params[REST_PARAMS] = { { 0 } };
+        if (!path_matches(routes[i].path, c->req->path, params)) continue;
+        if (strcmp(routes[i].method, head ? "GET" : c->req->method) == 0) {
+            c->route = &routes[i];
+            memcpy(c->params, params, sizeof params);
+            return OK;
+        }
+        n += (size_t)snprintf(allow + n, room - n, "%s%s%s", n ? ", " : "", routes[i].method,
+                              strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
+    }
+    return n ? fail(e, E_METHOD, "RFC 9110 15.5.6", "%.20s is not possible here; %s", c->req->method, allow)
+             : fail(e, E_NOT_FOUND, NULL, "there is no such path");
+}
+
+/* ---- who and whether ---- */
+
+static bool listed_peer(const struct rest *r, const char *peer)
+{
+    const char *end = strrchr(peer, ':');
+    if (!end) return false;
+    struct slice host = slice_of(peer, (size_t)(end - peer));
+    if (host.n >= 2 && host.p[0] == '[') host = slice_of(host.p + 1, host.n - 2);
+    for (size_t i = 0; i < r->c.n_metrics_from; i++)
+        if (slice_eq(host, slice_str(r->c.metrics_from[i]))) return true;
+    return false;
+}
+
+static enum eim_err authorise(struct rest_call *c, struct err *e)
+{
+    const struct rest_route *row = c->route;
+    if (row->permission == PERM_NONE || (row->listed_peers && listed_peer(c->rest, c->req->peer))) return OK;
+    TRY(identity_bearer(c->rest->c.host, slice_str(c->req->authorization), &c->who, c->arena, e));
+    return access_check(&c->who, row->permission, e);
+}
+
+/* ---- what was sent ---- */
+
+static bool read_cursor(const char *s, int64_t *out)
+{
+    uint8_t b[8];
+    if (slice_unhex(slice_str(s), b, sizeof b) != 8 || b[0] > 0x7f) return false;
+    *out = 0;
+    for (size_t i = 0; i < 8; i++) *out = *out << 8 | b[i];
+    return true;
+}
+
+static bool read_limit(const char *s, unsigned *out)
+{
+    unsigned v = 0;
+    if (!*s || strlen(s) > 3) return false;
+    for (; *s; s++) {
+        if (*s < '0' || *s > '9') return false;
+        v = v * 10 + (unsigned)(*s - '0');
+    }
+    *out = v;
+    return v >= 1 && v <= REST_PAGE_MAX;
+}
+
+static enum eim_err read_parameter(struct rest_call *c, const char *name, const char *value, unsigned *seen, struct err *e)
+{
+    unsigned bit = strcmp(name, "cursor") == 0 ? QUERY_CURSOR : strcmp(name, "limit") == 0 ? QUERY_LIMIT
+                 : strcmp(name, "state") == 0  ? QUERY_STATE : 0;
+    if (!(bit & c->route->query)) return fail_field(e, E_INVALID, NULL, name, "there is no query parameter '%.40s' here", name);
+    if (*seen & bit) return fail_field(e, E_INVALID, NULL, name, "the query parameter '%s' comes twice", name);
+    *seen |= bit;
+    if (bit == QUERY_CURSOR && !read_cursor(value, &c->cursor)) return fail_field(e, E_INVALID, NULL, name, "this is no cursor of a page");
+    if (bit == QUERY_LIMIT && !read_limit(value, &c->limit))
+        return fail_field(e, E_INVALID, NULL, name, "limit is a number from 1 to %d", REST_PAGE_MAX);
+    if (bit == QUERY_STATE && !operation_state_parse(slice_str(value), &c->state))
+        return fail_field(e, E_INVALID, NULL, name, "there is no state '%.40s' of an operation", value);
+    return OK;
+}
+
+static enum eim_err read_query(struct rest_call *c, struct err *e)
+{
+    unsigned seen = 0;
+    for (const char *q = c->req->query; *q;) {
+        size_t n = strcspn(q, "&"), k = strcspn(q, "=&");
+        const char *name = http_unescape(c->arena, slice_of(q, k), true);
+        const char *value = k < n ? http_unescape(c->arena, slice_of(q + k + 1, n - k - 1), true) : "";
+        if (!name || !value) return fail_field(e, E_INVALID, "RFC 3986 2.1", "query", "the query is not escaped right");
+        if (n) TRY(read_parameter(c, name, value, &seen, e));
+        q += n + (q[n] == '&');
+    }
+    return OK;
+}
+
+bool rest_media_type(const char *content_type, const char *want)
+{
+    size_t n = content_type ? strcspn(content_type, ";") : 0;
+    while (n && (content_type[n - 1] == ' ' || content_type[n - 1] == '\t')) n--;
+    return n == strlen(want) && n && strncasecmp(content_type, want, n) == 0;
+}
+
+static enum eim_err read_body(struct rest_call *c, struct err *e)
+{
+    const struct rest_route *row = c->route;
+    struct slice body = c->req->body;
+    if (body.n > row->body_max)
+        return row->body_max ? fail_field(e, E_TOO_LARGE, NULL, "body", "the body has %zu octets, at most %zu", body.n, row->body_max)
+                             : fail_field(e, E_INVALID, NULL, "body", "no body is taken here");
+    if (row->body == BODY_NONE || row->body == BODY_IMPORT || (row->body == BODY_EMPTY && body.n == 0)) return OK;
+    if (!rest_media_type(c->req->content_type, "application/json"))
+        return fail_field(e, E_MEDIA_TYPE, NULL, "Content-Type", "application/json is taken here");
+    TRY(json_read(body, row->body_max, &c->body, e));
+    if (!json_is_object(c->body)) return fail_field(e, E_INVALID, NULL, "body", "a JSON object is taken here");
+    if (row->body == BODY_EMPTY && json_object_size(c->body))
+        return fail_field(e, E_INVALID, NULL, json_object_iter_key(json_object_iter(c->body)), "no members are taken here");
+    return OK;
+}
+
+/* ---- answering ---- */
+
+enum eim_err rest_reply_json(struct rest_call *c, json_t *o, struct err *e)
+{
+    c->reply = jsonout_dump(o, c->arena);
+    json_decref(o);
+    return c->reply.n ? OK : fail(e, E_NOMEM, NULL, "no memory for the answer");
+}
+
+enum eim_err rest_reply_page(struct rest_call *c, json_t *items, int64_t next, struct err *e)
+{
+    char cursor[24];
+    json_t *page = json_object();
+    snprintf(cursor, sizeof cursor, "%016llx", (unsigned long long)next);
+    json_object_set_new(page, "items", items);
+    json_object_set_new(page, "next", next ? json_string(cursor) : json_null());
+    return rest_reply_json(c, page, e);
+}
+
+static void log_call(const struct rest_call *c, uint64_t number, int status, int64_t us, const struct err *e)
+{
+    enum log_level level = status >= 500 ? LOG_ERROR : status >= 400 ? LOG_WARN : c->route && c->route->quiet ? LOG_DEBUG : LOG_INFO;
+    if (!log_wants(level)) return;
+    char req[24], ms[24], code[8], who[80], eid[16];
+    struct eid parsed;
+    bool has_eid = c->route && strstr(c->route->path, "{eid}") && eid_parse(c->params[0], false, &parsed);
+    if (has_eid) eid_short(&parsed, eid);
+    snprintf(req, sizeof req, "%llx", (unsigned long long)number);
+    snprintf(ms, sizeof ms, "%lld.%01lld", (long long)(us / 1000), (long long)(us / 100 % 10));
+    snprintf(code, sizeof code, "%d", status);
+    snprintf(who, sizeof who, "%.*s", (int)c->who.name.n, (const char *)c->who.name.p);
+    const struct log_kv kv[] = {
+        { "req", req }, { "peer", c->req->peer }, { "who", c->who.name.n ? who : NULL }, { "method", c->req->method },
+        { "path", c->route ? c->route->path : c->req->path }, { "eid", has_eid ? eid : NULL }, { "status", code },
+        { "err", e->code ? err_name(e->code) : NULL }, { "field", e->code && e->field[0] ? e->field : NULL },
+        { "clause", e->code ? e->clause : NULL }, { "why", e->code ? e->why : NULL }, { "ms", ms }, { NULL, NULL },
+    };
+    log_line(level, "api", kv);
+}
+
+static void put_header(struct http_reply *out, struct http_field *headers, const char *name, const char *value)
+{
+    headers[out->n_headers++] = (struct http_field){ name, value };
+    out->headers = headers;
+}
+
+static void answer_error(struct http_reply *out, struct http_field *headers, struct arena *a, const struct err *e, const char *allow)
+{
+    out->status = err_status(e->code);
+    out->content_type = PROBLEM_MEDIA_TYPE;
+    out->body = problem_json(e, a);
+    if (out->status == 401) put_header(out, headers, "WWW-Authenticate", "Bearer");
+    if (out->status == 503) put_header(out, headers, "Retry-After", "5");
+    char *copy = e->code == E_METHOD ? arena_str(a, slice_str(allow)) : NULL;
+    if (copy) put_header(out, headers, "Allow", copy);
+}
+
+void rest_answer(struct rest *r, const struct http_request *req, struct arena *a, struct http_reply *out)
+{
+    struct env *env = r->c.host->env;
+    int64_t begun = env->now(env);
+    struct rest_call c = { .rest = r, .req = req, .arena = a, .limit = REST_PAGE_DEFAULT, .state = OP_STATE_END,
+                           .status = 200, .content_type = "application/json" };
+    struct err e = { 0 };
+    char allow[64];
+    *out = (struct http_reply){ 0 };
+
+    enum eim_err rc = find_route(&c, allow, sizeof allow, &e);
+    if (rc == OK) rc = authorise(&c, &e);
+    if (rc == OK) rc = read_query(&c, &e);
+    if (rc == OK) rc = read_body(&c, &e);
+    if (rc == OK) rc = c.route->handle(&c, &e);
+    json_decref(c.body);
+
+    struct http_field *headers = ARENA_ARRAY(a, struct http_field, REST_HEADERS);
+    if (!headers) {
+        *out = (struct http_reply){ .status = 503 };
+    } else if (rc != OK) {
+        if (e.code != rc) e.code = rc;
+        answer_error(out, headers, a, &e, allow);
+    } else {
+        out->status = c.status;
+        out->content_type = c.content_type;
+        out->body = c.reply;
+        if (c.location) put_header(out, headers, "Location", c.location);
+        put_header(out, headers, "Cache-Control", "no-store");
+    }
+    log_call(&c, __atomic_add_fetch(&r->requests, 1, __ATOMIC_RELAXED), out->status, env->now(env) - begun, &e);
+}
+
+static void run(void *arg, const struct work_thread *t)
+{
+    struct http_exchange *x = arg;
+    struct http_reply reply;
+    (void)t;
+    rest_answer(x->user, &x->req, x->arena, &reply);
+    http_reply_send(x, &reply);
+}
+
+void rest_handle(void *arg, struct http_exchange *x)
+{
+    static const char alive[] = "{\"status\":\"ok\"}";
+    static const struct http_field retry[] = { { "Retry-After", "5" } };
+    struct rest *r = arg;
+    x->user = r;
+    if (strcmp(x->req.path, "/healthz") == 0 && strcmp(x->req.method, "GET") == 0) {     /* lives, however long the queue is */
+        http_reply_send(x, &(struct http_reply){ .status = 200, .content_type = "application/json", .body = slice_str(alive) });
+    } else if (!work_submit(r->c.work, run, x)) {
+        struct err e = { 0 };
+        fail(&e, E_BUSY, NULL, "too many requests are waiting");
+        http_reply_send(x, &(struct http_reply){ .status = 503, .content_type = PROBLEM_MEDIA_TYPE, .body = problem_json(&e, x->arena),
+                                                 .headers = retry, .n_headers = 1 });
+    }
+}

@@ -1,0 +1,58 @@
+/* rest_int.h -- what the handlers of the API share. For the rest_*.c files only. */
+#ifndef FRONT_REST_INT_H
+#define FRONT_REST_INT_H
+
+#include "base/json.h"
+#include "eim/manage.h"
+#include "front/jsonout.h"
+#include "front/rest.h"
+
+enum { REST_PARAMS = 2, REST_HEADERS = 2 };
+
+/* One request under way. */
+struct rest_call {
+    struct rest *rest;
+    const struct http_request *req;
+    struct arena *arena;
+    const struct rest_route *route;
+    struct principal who;
+    struct slice params[REST_PARAMS];  /* the {} of the path, in order */
+    int64_t cursor;                    /* 0 = none */
+    unsigned limit;
+    enum operation_state state;        /* OP_STATE_END = all */
+    json_t *body;                      /* BODY_JSON; rest_answer frees it */
+
+    /* the answer */
+    int status;                        /* 200 unless the handler says otherwise */
+    const char *content_type;          /* application/json unless ... */
+    struct slice reply;
+    const char *location;
+};
+
+/* rest_reply_json -- make o, whose reference it takes, the answer. E_NOMEM when it does not fit. */
+MUST enum eim_err rest_reply_json(struct rest_call *c, json_t *o, struct err *e);
+/* rest_reply_page -- {"items":items,"next":...}; takes the reference. next 0 = the end. */
+MUST enum eim_err rest_reply_page(struct rest_call *c, json_t *items, int64_t next, struct err *e);
+/* rest_media_type -- is it this one? Case and parameters do not matter; NULL is none. */
+bool rest_media_type(const char *content_type, const char *want);
+
+enum eim_err rest_devices_list(struct rest_call *c, struct err *e);
+enum eim_err rest_devices_import(struct rest_call *c, struct err *e);
+enum eim_err rest_device_get(struct rest_call *c, struct err *e);
+enum eim_err rest_device_delete(struct rest_call *c, struct err *e);
+enum eim_err rest_device_operations(struct rest_call *c, struct err *e);
+enum eim_err rest_operation_create(struct rest_call *c, struct err *e);
+enum eim_err rest_inventory(struct rest_call *c, struct err *e);
+enum eim_err rest_operations_list(struct rest_call *c, struct err *e);
+enum eim_err rest_operation_get(struct rest_call *c, struct err *e);
+enum eim_err rest_operation_cancel(struct rest_call *c, struct err *e);
+enum eim_err rest_operation_package(struct rest_call *c, struct err *e);
+enum eim_err rest_operation_result(struct rest_call *c, struct err *e);
+enum eim_err rest_eim_configuration(struct rest_call *c, struct err *e);
+enum eim_err rest_eim_configuration_der(struct rest_call *c, struct err *e);
+enum eim_err rest_audit(struct rest_call *c, struct err *e);
+enum eim_err rest_healthz(struct rest_call *c, struct err *e);
+enum eim_err rest_readyz(struct rest_call *c, struct err *e);
+enum eim_err rest_metrics(struct rest_call *c, struct err *e);
+
+#endif
