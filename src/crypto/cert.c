@@ -35,7 +35,11 @@ enum eim_err x509_open(struct cert *c, struct slice der, const char *what, struc
     if (der.n > CERT_MAX) return fail_field(e, E_TOO_LARGE, clause, what, "certificate of more than %d bytes", CERT_MAX);
     const uint8_t *p = der.p;
     c->x = der.n ? d2i_X509(NULL, &p, (long)der.n) : NULL;
-    ERR_clear_error();                 /* also after success: a key that OpenSSL does not know leaves an error behind */
+    bool memory = ossl_no_memory();    /* also after success: a key that OpenSSL does not know leaves errors behind */
+    if (memory) {
+        x509_close(c);
+        return fail_field(e, E_NOMEM, NULL, what, "no memory for a certificate");
+    }
     if (!c->x) return fail_field(e, E_MALFORMED, clause, what, "not a certificate in DER");
     /* OpenSSL reads BER; writing it again (the signed part comes from its copy) shows whether it was DER. */
     uint8_t *again = NULL;
@@ -45,9 +49,10 @@ enum eim_err x509_open(struct cert *c, struct slice der, const char *what, struc
     const ASN1_BIT_STRING *sig;
     X509_get0_signature(&sig, NULL, c->x);
     same = same && find_tbs(der, &c->tbs) && (sig->flags & 7) == 0;
-    ERR_clear_error();
+    memory = ossl_no_memory();
     if (!same) {
         x509_close(c);
+        if (memory) return fail_field(e, E_NOMEM, NULL, what, "no memory for a certificate");
         return fail_field(e, E_MALFORMED, clause, what, "certificate is not strict DER, or has trailing bytes");
     }
     c->sig = (struct slice){ sig->data, (size_t)sig->length };
@@ -65,8 +70,9 @@ enum eim_err x509_extension(const struct cert *c, int nid, void **out, bool *cri
     int crit = -1;
     *out = X509_get_ext_d2i(c->x, nid, &crit, NULL);
     if (critical) *critical = crit == 1;
-    ERR_clear_error();
+    bool memory = ossl_no_memory();
     if (*out || crit == -1) return OK;
+    if (memory) return fail_field(e, E_NOMEM, NULL, c->what, "no memory for a certificate");
     return fail_field(e, E_CHAIN, clause, c->what, "%s extension %s", crit == -2 ? "repeated" : "broken", OBJ_nid2sn(nid));
 }
 
@@ -92,9 +98,9 @@ enum eim_err x509_key(const struct cert *c, struct public_key **out, struct err 
     uint8_t *spki = NULL;
     int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->x), &spki);
     struct err why = { 0 };
-    enum eim_err rc = n > 0 ? public_key_parse(out, (struct slice){ spki, (size_t)n }, &why) : E_INVALID;
+    enum eim_err rc = n > 0 ? public_key_parse(out, (struct slice){ spki, (size_t)n }, &why)
+                            : ossl_fail(&why, "reading a key");
     OPENSSL_free(spki);
-    ERR_clear_error();
     if (rc == E_INVALID)
         return fail_field(e, E_CHAIN, clause, c->what, "public key is not a sound one on P-256 or brainpoolP256r1");
     return rc == OK ? OK : fail_field(e, rc, clause, c->what, "%s", why.why);

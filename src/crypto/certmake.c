@@ -2,7 +2,6 @@
 #include "crypto/certmake.h"
 
 #include <openssl/bn.h>
-#include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include "crypto/digest.h"
@@ -11,7 +10,7 @@
 
 enum {
     CN_MAX = 64,                       /* ub-common-name; SGP.32 4.3 repeats it */
-    ATTRIBUTE_MAX = 128,
+    ATTRIBUTE_MAX = 64,                /* of organization and serialNumber */
     DNS_MAX = 253,
 };
 static const int64_t year_10000 = 253402300800;    /* seconds since 1970: the first that a certificate cannot say */
@@ -46,16 +45,26 @@ static enum eim_err check_text(const char *field, const char *value, size_t max,
     return OK;
 }
 
+static enum eim_err check_oid(const char *field, const char *digits, struct err *e)
+{
+    if (!digits) return OK;
+    ASN1_OBJECT *o = OBJ_txt2obj(digits, 1);
+    ASN1_OBJECT_free(o);
+    if (ossl_no_memory()) return fail(e, E_NOMEM, NULL, "no memory for a certificate");
+    return o ? OK : INVALID(field, "is no object identifier in digits");
+}
+
 static enum eim_err check_values(const struct certmake *m, struct err *e)
 {
     if (!m->org && !m->cn && !m->serial_number) return INVALID("subject", "is empty");
     if (m->country && strlen(m->country) != 2) return INVALID("country", "needs two letters");
-    TRY(check_text("organization", m->org, CN_MAX, e));
+    TRY(check_text("organization", m->org, ATTRIBUTE_MAX, e));
     TRY(check_text("commonName", m->cn, CN_MAX, e));
-    TRY(check_text("serialNumber", m->serial_number, CN_MAX, e));
-    TRY(check_text("policy", m->policy, ATTRIBUTE_MAX, e));
-    TRY(check_text("nameConstraints", m->permit_org, CN_MAX, e));
-    TRY(check_text("nameConstraints", m->permit_prefix, CN_MAX, e));
+    TRY(check_text("serialNumber", m->serial_number, ATTRIBUTE_MAX, e));
+    TRY(check_oid("policy", m->policy, e));
+    TRY(check_oid("extension", m->extra_critical, e));
+    TRY(check_text("nameConstraints", m->permit_org, ATTRIBUTE_MAX, e));
+    TRY(check_text("nameConstraints", m->permit_prefix, ATTRIBUTE_MAX, e));
     if (m->from_us < 0 || m->to_us < m->from_us || m->to_us / 1000000 >= year_10000)
         return INVALID("validity", "is not a span from 1970 to 9999");
     if (m->dns_n > CERTMAKE_NAMES || m->ip_n > CERTMAKE_NAMES)
@@ -208,10 +217,7 @@ static enum eim_err add_extensions(X509 *x, const struct certmake *m, struct err
 {
     if (m->basic_constraints && !add_basic(x, m)) return ossl_fail(e, "basicConstraints");
     if (m->usage && !add_usage(x, m->usage)) return ossl_fail(e, "keyUsage");
-    if (m->policy && !add_policy(x, m->policy)) {
-        ERR_clear_error();
-        return INVALID("policy", "is no object identifier");
-    }
+    if (m->policy && !add_policy(x, m->policy)) return ossl_fail(e, "certificatePolicies");
     if ((m->permit_org || m->permit_prefix) && !add_constraints(x, m->permit_org, m->permit_prefix))
         return ossl_fail(e, "nameConstraints");
     if (m->server_auth && !add_server_auth(x)) return ossl_fail(e, "extKeyUsage");

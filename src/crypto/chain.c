@@ -9,8 +9,6 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include <openssl/err.h>
-
 #include "base/file.h"
 #include "crypto/ossl.h"
 #include "crypto/x509.h"
@@ -121,6 +119,15 @@ static enum eim_err keys_chain(const struct cert *c, const uint8_t *ski, size_t 
     return OK;
 }
 
+/* Signed by this key? If not, it is refused in the words given. */
+static enum eim_err check_signed(const struct cert *c, const struct public_key *issuer, const char *refusal, struct err *e)
+{
+    struct err why = { 0 };
+    enum eim_err rc = x509_signed_by(c, issuer, &why);
+    if (rc == E_SIGNATURE) return REFUSE(c, "%s", refusal);
+    return rc == OK ? OK : fail_field(e, rc, clause, c->what, "%s", why.why);
+}
+
 /* ---- name constraints ---- */
 
 /* What one permitted directoryName says of a subject. */
@@ -203,8 +210,7 @@ static enum eim_err check_root(const struct cert *c, const struct public_key *ke
     TRY(check_ca(c, true, false, e));
     TRY(check_usage(c, USAGE_KEY_CERT_SIGN, "keyCertSign", e));
     TRY(check_critical(c, false, e));
-    enum eim_err rc = x509_signed_by(c, key, NULL);
-    return rc == E_SIGNATURE ? REFUSE(c, "certificate is not self-signed") : rc != OK ? ossl_fail(e, "verification") : OK;
+    return check_signed(c, key, "certificate is not self-signed", e);
 }
 
 static enum eim_err check_eum(const struct cert *eum, int64_t now_us, struct err *e)
@@ -229,10 +235,9 @@ static enum eim_err check_euicc(const struct cert *euicc, const struct cert *eum
     TRY(keys_chain(euicc, ski, ski_n, &chain, e));
     if (!names_chain(euicc, eum) || !chain) return REFUSE(euicc, "not issued by this EUM");
     TRY(x509_key(eum, &eum_key, e));
-    enum eim_err rc = x509_signed_by(euicc, eum_key, NULL);
+    enum eim_err rc = check_signed(euicc, eum_key, "not issued by this EUM", e);
     public_key_free(eum_key);
-    if (rc == E_SIGNATURE) return REFUSE(euicc, "not issued by this EUM");
-    if (rc != OK) return ossl_fail(e, "verification");
+    if (rc != OK) return rc;
     TRY(check_ca(euicc, false, false, e));
     TRY(check_usage(euicc, USAGE_DIGITAL_SIGNATURE, "digitalSignature", e));
     TRY(check_policy(euicc, policy_euicc, e));
@@ -251,12 +256,13 @@ static enum eim_err find_root(const struct cert_trust *t, const struct cert *eum
         bool chain;
         TRY(keys_chain(eum, r->ski, r->ski_n, &chain, e));
         if (!chain || !names_chain(eum, &r->cert)) continue;
-        enum eim_err rc = x509_signed_by(eum, r->key, NULL);
+        struct err why = { 0 };
+        enum eim_err rc = check_signed(eum, r->key, "not issued by this CI", &why);
         if (rc == OK) {
             *out = r;
             return OK;
         }
-        if (rc != E_SIGNATURE) return ossl_fail(e, "verification");
+        if (rc != E_CHAIN) return fail_field(e, rc, clause, eum->what, "%s", why.why);
     }
     return t->n ? REFUSE(eum, "not issued by this CI") : REFUSE(eum, "no CI root is loaded");
 }

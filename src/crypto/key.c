@@ -8,7 +8,6 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
-#include <openssl/err.h>
 #include <openssl/obj_mac.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
@@ -56,7 +55,7 @@ enum eim_err public_key_from_point(struct public_key **out, enum curve c, struct
     memcpy(k->point, point.p, POINT_SIZE);
     if (EVP_PKEY_set1_encoded_public_key(pkey, point.p, point.n) != 1) {
         public_key_free(k);
-        ERR_clear_error();
+        if (ossl_no_memory()) return fail(e, E_NOMEM, NULL, "no memory for a key");
         return fail(e, E_INVALID, "SGP.22 2.6.7", "point is not on %s", curve_name(c));
     }
     *out = k;
@@ -240,7 +239,8 @@ enum eim_err private_key_from_pem(struct private_key **out, struct slice pem, st
     BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
     EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
     BIO_free(bio);
-    ERR_clear_error();
+    bool memory = ossl_no_memory();
+    if (!pkey && memory) return fail(e, E_NOMEM, NULL, "no memory for a key");
     if (!pkey) return fail(e, E_INVALID, NULL, "no unencrypted private key in PEM");
     enum curve c = pkey_curve(pkey);
     uint8_t d[SCALAR_SIZE], claimed[POINT_SIZE];

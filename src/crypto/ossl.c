@@ -55,10 +55,17 @@ const struct ossl *ossl(void)
     return lib_ok ? &lib : NULL;
 }
 
+bool ossl_no_memory(void)
+{
+    bool memory = false;
+    for (unsigned long code; (code = ERR_get_error()) != 0;)
+        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) memory = true;
+    return memory;
+}
+
 enum eim_err ossl_fail(struct err *e, const char *step)
 {
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-    enum eim_err rc = fail(e, E_CRYPTO, NULL, "%s failed: %s", step, reason ? reason : "no reason given");
-    ERR_clear_error();
-    return rc;
+    if (ossl_no_memory()) return fail(e, E_NOMEM, NULL, "%s failed: out of memory", step);
+    return fail(e, E_CRYPTO, NULL, "%s failed: %s", step, reason ? reason : "no reason given");
 }

@@ -23,9 +23,14 @@ const struct ossl *ossl(void);
 /* ossl_group -- OpenSSL's name of the curve. */
 const char *ossl_group(enum curve c);
 
-/* ossl_fail -- E_CRYPTO naming the step, with OpenSSL's own reason; empties its error queue, which is the thread's and
- * would confuse the next TLS call. */
+/* OpenSSL's error queue belongs to the thread and would confuse the next TLS call there, so every call that may have
+ * filled it ends in one of these two, which empty it. */
+
+/* ossl_fail -- E_NOMEM when memory was what lacked, else E_CRYPTO with OpenSSL's reason; both name the step. */
 enum eim_err ossl_fail(struct err *e, const char *step);
+
+/* ossl_no_memory -- was it memory that lacked? Then input that could not be read is not to blame. */
+bool ossl_no_memory(void);
 
 struct public_key {
     enum curve curve;
