@@ -18,13 +18,15 @@ MUST enum eim_err ops_check(const struct euicc_package *p, struct err *e);
 
 /* ops_inventory -- the EuiccPackage of nothing but listProfileInfo with the explicit tag list: an attested inventory. */
 struct slice ops_inventory(struct arena *a);
+/* ops_list_eims -- the EuiccPackage of nothing but listEim: an attested list of who controls the card. */
+struct slice ops_list_eims(struct arena *a);
 
 /* ops_is_inventory -- is it nothing but listProfileInfo, listEim and getRAT? Such packages change nothing (I5, I6). */
 bool ops_is_inventory(const struct euicc_package *p);
 
 /* ops_json -- what was asked and, when `result` is the verified result list (or NULL), what came of each step:
  * [{"op":"enable","iccid":"...","rollback":true,"outcome":"ok"|"profileNotInDisabledState"|"not_executed"|...,"code":0}].
- * New reference. */
+ * New reference, NULL when memory ran out. */
 json_t *ops_json(const struct euicc_package *p, const struct euicc_package_result_data_signed *result, struct arena *a);
 
 /* What a verified result means for an operation as a whole. */
@@ -37,7 +39,7 @@ struct ops_outcome {
 };
 void ops_judge(const struct euicc_package *p, const struct euicc_package_result_data_signed *r, struct ops_outcome *out);
 
-/* ops_result_code -- the integer in one EuiccResultData and its name in the specification; list results give 0 or their error. */
-int64_t ops_result_code(const struct euicc_result_data *r, const char **name);
+/* ops_step_done -- is this the result of this step, and ok? A bare INTEGER stands for the operation at its position (spec 2.4). */
+bool ops_step_done(const struct psmo *s, const struct euicc_result_data *r);
 
 #endif

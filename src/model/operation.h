@@ -88,7 +88,7 @@ struct operation {
     int64_t seq;                                   /* seqNumber of the result, -1 when it has none (signed errors) */
     int64_t code;                                  /* first SGP.32 result or error code that is not ok; 0 = all ok, -1 = none known */
     struct slice reason;                           /* one sentence for people */
-    int64_t settles;                               /* origin settle: the operation it settles */
+    int64_t settles;                               /* origin settle: the operation it settles; else: the one it repeats; 0 = none */
 };
 
 enum {

@@ -1,0 +1,206 @@
+/* esipa.c -- one ESipa message in, one answer out: decode, dispatch, commit, answer (SGP.32 5.14, 6.3; design 3).
+ *
+ * A handler reads and decides on the worker, puts what changes into a plan and ends with work_commit: the plan is written by one
+ * short job, and only its completion answers (I3). A plan that turns out stale is thrown away, signature and all, and the exchange
+ * begins again from reading; after three times the device is told to come back. */
+#include "eim/esipa_int.h"
+
+enum { TRIES_MAX = 3 };
+
+void work_answer(struct esipa_work *w, struct slice reply)
+{
+    w->x->reply = reply;
+    if (reply.p || w->no_body) {
+        w->x->rc = OK;
+        w->x->done(w->x);
+        return;
+    }
+    work_fail(w, fail(&w->x->err, E_NOMEM, NULL, "no room for the answer"));
+}
+
+void work_fail(struct esipa_work *w, enum eim_err rc)
+{
+    if (rc == E_BUSY || rc == E_STORE || rc == E_NOMEM) COUNT(w->m, busy);
+    if (!w->x->err.code) (void)fail(&w->x->err, rc, NULL, "%s", err_title(rc));
+    w->x->rc = rc;
+    w->x->reply = (struct slice){ 0 };
+    w->x->done(w->x);
+}
+
+void work_retry(struct esipa_work *w)
+{
+    struct exchange *x = w->x;
+    COUNT(w->m, stale_retries);
+    if (++x->tries >= TRIES_MAX) {
+        x->err = (struct err){ 0 };
+        work_fail(w, fail(&x->err, E_BUSY, NULL, "the device's row changed %d times meanwhile", TRIES_MAX));
+        return;
+    }
+    x->err = (struct err){ 0 };
+    x->answer = NULL;
+    x->operation = x->counter = 0;
+    w->plan = NULL;
+    w->reply = (struct slice){ 0 };
+    w->nacks = 0;
+    x->again(x);
+}
+
+/* ProvideEimPackageResultResponse: what is verified and now durable, or "30 00" (spec 3.8: no acknowledgement, no failure either). */
+static struct slice answer_acks(struct esipa_work *w)
+{
+    struct arena *a = w->x->arena;
+    struct plan *p = w->plan;
+    struct esipa_from_eim m = { .der.which = esipa_from_eim_is_provide_eim_package_result_response };
+    struct provide_eim_package_result_response *r = &m.provide_eim_package_result_response;
+    size_t room = w->nacks + (p ? p->nnotifications : 0);
+    int64_t *v = ARENA_ARRAY(a, int64_t, room);
+    if (!v) return (struct slice){ 0 };
+    struct eim_acknowledgements *acks = &r->eim_acknowledgements;
+    acks->v = v;
+    for (size_t i = 0; i < w->nacks; i++) acks->v[acks->n++] = w->acks[i];
+    for (size_t i = 0; p && i < p->nnotifications; i++)
+        if (p->notifications[i].stored && p->notifications[i].n.state == NOTIFICATION_VERIFIED)
+            acks->v[acks->n++] = p->notifications[i].n.seq;
+    r->der.which = acks->n ? provide_eim_package_result_response_is_eim_acknowledgements
+                           : provide_eim_package_result_response_is_empty_response;
+    return der_encode(&esipa_from_eim_type, &m, a);
+}
+
+static void answer_durable(struct esipa_work *w)
+{
+    if (w->no_body) work_answer(w, (struct slice){ 0 });
+    else work_answer(w, w->answer_acks ? answer_acks(w) : w->reply);
+}
+
+static enum eim_err commit_apply(struct tx *t, struct store_job *job, struct err *e)
+{
+    return plan_apply(((struct esipa_work *)job)->plan, t, e);
+}
+
+static void commit_done(struct store_job *job, enum eim_err rc)
+{
+    struct esipa_work *w = (struct esipa_work *)job;
+    if (rc == OK) {
+        plan_count(w->plan);
+        answer_durable(w);
+    } else if (rc == E_STALE || rc == E_CONFLICT)
+        work_retry(w);
+    else {
+        w->x->err = job->err;
+        work_fail(w, rc);
+    }
+}
+
+void work_commit(struct esipa_work *w)
+{
+    if (!w->plan || plan_is_empty(w->plan)) {
+        answer_durable(w);
+        return;
+    }
+    w->job = (struct store_job){ .apply = commit_apply, .done = commit_done };
+    struct err e = { 0 };
+    enum eim_err rc = store_submit(w->m->host->store, &w->job, &e);
+    if (rc == OK) return;
+    w->x->err = e;
+    work_fail(w, rc);
+}
+
+/* ---- the dispatch table ---- */
+
+static void on_get_eim_package(struct esipa_work *w)
+{
+    poll_handle(w, &w->msg.get_eim_package_request);
+}
+
+static void on_provide_result(struct esipa_work *w)
+{
+    w->answer_acks = true;
+    provide_handle(w, &w->msg.provide_eim_package_result);
+}
+
+static void on_handle_notification(struct esipa_work *w)
+{
+    const struct handle_notification_esipa *h = &w->msg.handle_notification_esipa;
+    w->no_body = true;
+    if (h->der.which == handle_notification_esipa_is_provide_eim_package_result) provide_handle(w, &h->provide_eim_package_result);
+    else notification_handle(w, &h->pending_notification);
+}
+
+/* Indirect profile download is not offered in our configuration (no indirectProfileDownload): an IPA that tries it all the same is
+ * told undefinedError(127) in the answer of the function it called. */
+static void on_initiate_authentication(struct esipa_work *w)
+{
+    struct esipa_from_eim m = { .der.which = esipa_from_eim_is_initiate_authentication_response_esipa };
+    m.initiate_authentication_response_esipa.der.which = initiate_authentication_response_esipa_is_initiate_authentication_error_esipa;
+    m.initiate_authentication_response_esipa.initiate_authentication_error_esipa = INITIATE_AUTHENTICATION_ERROR_UNDEFINED_ERROR;
+    work_answer(w, der_encode(&esipa_from_eim_type, &m, w->x->arena));
+}
+
+static void on_authenticate_client(struct esipa_work *w)
+{
+    struct esipa_from_eim m = { .der.which = esipa_from_eim_is_authenticate_client_response_esipa };
+    m.authenticate_client_response_esipa.der.which = authenticate_client_response_esipa_is_authenticate_client_error_esipa;
+    m.authenticate_client_response_esipa.authenticate_client_error_esipa = AUTHENTICATE_CLIENT_ERROR_UNDEFINED_ERROR;
+    work_answer(w, der_encode(&esipa_from_eim_type, &m, w->x->arena));
+}
+
+static void on_get_bound_profile_package(struct esipa_work *w)
+{
+    struct esipa_from_eim m = { .der.which = esipa_from_eim_is_get_bound_profile_package_response_esipa };
+    m.get_bound_profile_package_response_esipa.der.which = get_bound_profile_package_response_esipa_is_get_bound_profile_package_error_esipa;
+    m.get_bound_profile_package_response_esipa.get_bound_profile_package_error_esipa = GET_BOUND_PROFILE_PACKAGE_ERROR_UNDEFINED_ERROR;
+    work_answer(w, der_encode(&esipa_from_eim_type, &m, w->x->arena));
+}
+
+static void on_cancel_session(struct esipa_work *w)
+{
+    struct esipa_from_eim m = { .der.which = esipa_from_eim_is_cancel_session_response_esipa };
+    m.cancel_session_response_esipa.der.which = cancel_session_response_esipa_is_cancel_session_error;
+    m.cancel_session_response_esipa.cancel_session_error = CANCEL_SESSION_ERROR_UNDEFINED_ERROR;
+    work_answer(w, der_encode(&esipa_from_eim_type, &m, w->x->arena));
+}
+
+/* A response to TransferEimPackage belongs on a connection that we opened, never into a request. */
+static void on_transfer_response(struct esipa_work *w)
+{
+    COUNT(w->m, malformed);
+    work_fail(w, fail(&w->x->err, E_UNKNOWN_TYPE, "SGP.32 5.14.4", "transferEimPackageResponse outside an injection"));
+}
+
+static const struct {
+    const char *name;
+    void (*handle)(struct esipa_work *w);
+} dispatch[esipa_from_ipa_is_end_] = {
+    [esipa_from_ipa_is_initiate_authentication_request_esipa] = { "initiateAuthentication", on_initiate_authentication },
+    [esipa_from_ipa_is_authenticate_client_request_esipa] = { "authenticateClient", on_authenticate_client },
+    [esipa_from_ipa_is_get_bound_profile_package_request_esipa] = { "getBoundProfilePackage", on_get_bound_profile_package },
+    [esipa_from_ipa_is_cancel_session_request_esipa] = { "cancelSession", on_cancel_session },
+    [esipa_from_ipa_is_handle_notification_esipa] = { "handleNotification", on_handle_notification },
+    [esipa_from_ipa_is_transfer_eim_package_response] = { "transferEimPackage", on_transfer_response },
+    [esipa_from_ipa_is_get_eim_package_request] = { "getEimPackage", on_get_eim_package },
+    [esipa_from_ipa_is_provide_eim_package_result] = { "provideEimPackageResult", on_provide_result },
+};
+
+void esipa_handle(struct eim *m, struct exchange *x)
+{
+    struct esipa_work *w = x->work;
+    if (!w) {
+        w = ARENA_NEW(x->arena, struct esipa_work);
+        if (!w) {
+            x->rc = fail(&x->err, E_NOMEM, NULL, "no room for the message");
+            x->done(x);
+            return;
+        }
+        w->m = m;
+        w->x = x;
+        enum eim_err rc = der_decode(&esipa_from_ipa_type, x->body, &w->msg, x->arena, &x->err);
+        if (rc != OK) {
+            COUNT(m, malformed);
+            work_fail(w, rc);
+            return;
+        }
+        x->work = w;
+    }
+    x->message = dispatch[w->msg.der.which].name;
+    dispatch[w->msg.der.which].handle(w);
+}

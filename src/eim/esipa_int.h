@@ -1,0 +1,78 @@
+/* esipa_int.h -- how the handlers of ESipa messages share one exchange. For the files of this room only. */
+#ifndef EIM_ESIPA_INT_H
+#define EIM_ESIPA_INT_H
+
+#include "eim/ops.h"
+#include "eim/plan.h"
+
+/* One exchange under way: made by esipa_handle, lives in the exchange's arena, begun anew when a transaction turns out stale. */
+struct esipa_work {
+    struct store_job job;              /* first member */
+    struct eim *m;
+    struct exchange *x;
+    struct esipa_from_ipa msg;         /* decoded once */
+    struct plan *plan;
+    /* what the answer is made of once the plan is durable */
+    struct slice reply;                /* the whole answer, when it does not depend on the commit */
+    bool answer_acks;                  /* else: a ProvideEimPackageResultResponse from the acknowledgements */
+    bool no_body;                      /* HandleNotification has no answer */
+    int64_t acks[PLAN_OPS];            /* sequence numbers of verified results */
+    size_t nacks;
+};
+
+/* work_commit -- write the plan (nothing, if it is empty) and then answer. The last thing a handler does. */
+void work_commit(struct esipa_work *w);
+/* work_answer -- answer now, without writing anything. */
+void work_answer(struct esipa_work *w, struct slice reply);
+/* work_fail -- end the exchange with an error of the door. x->err must be filled or is filled from rc. */
+void work_fail(struct esipa_work *w, enum eim_err rc);
+/* work_retry -- begin the exchange again after E_STALE; after three times it fails with E_BUSY. */
+void work_retry(struct esipa_work *w);
+
+/* poll.c */
+void poll_handle(struct esipa_work *w, const struct get_eim_package_request *r);
+/* result.c: ProvideEimPackageResult, alone or inside HandleNotification */
+void provide_handle(struct esipa_work *w, const struct provide_eim_package_result *r);
+/* notify.c */
+void notification_handle(struct esipa_work *w, const struct pending_notification *n);
+
+/* package.c -- build, sign and store in `o` the package of an operation: counter, token, txid, bytes. Changes plan->d.counter. */
+MUST enum eim_err package_sign(struct plan *p, struct operation *o, struct err *e);
+
+/* rules.c -- invariant I6 over a decoded package, on the profiles known. OK or E_RULE. */
+MUST enum eim_err rules_strand(const struct device *d, const struct profile_list *known, const struct identity *id,
+                               const struct euicc_package *p, int64_t overrides, struct err *e);
+/* rules_needs_inventory -- can the package strand a device, so that I6 must be judged on a fresh inventory? */
+bool rules_needs_inventory(const struct euicc_package *p, const struct identity *id);
+
+/* result.c -- verify one EuiccPackageResult (raw: the exact BF51) and put what follows from it into the plan.
+ * *seq becomes the sequence number to acknowledge, -1 if none. Only store and memory failures are errors; a refused result is
+ * a hint in the plan, and *why says so for the log. */
+MUST enum eim_err result_accept(struct plan *p, struct tx *t, const struct euicc_package_result *r, int64_t *seq, struct err *why, struct err *e);
+
+/* settle.c -- an attested inventory (or list of eIMs) with a higher counter tells what became of operations of unknown outcome. */
+MUST enum eim_err settle_by_profiles(struct plan *p, struct tx *t, const struct operation *inventory, struct err *e);
+
+/* notify.c -- verify and keep notifications that came with a result. */
+void notify_accept(struct plan *p, const struct pending_notification_list *list);
+
+MUST enum eim_err settle_by_eims(struct plan *p, struct tx *t, const struct operation *list,
+                                 const struct euicc_package_result_data_signed *r, struct err *e);
+/* poll.c -- a sent operation's result is given up: state unknown, and what finds it out is wanted. */
+MUST enum eim_err outcome_unknown(struct plan *p, struct plan_op *o, const char *why, struct err *e);
+
+/* enrol.c -- may one more unknown device be enrolled this hour? If so the place is used up. */
+bool enrol_slot(struct eim *m);
+/* enrol.c -- enrol x->eid as unverified and begin the exchange again. */
+void enrol_unknown(struct esipa_work *w, const struct identity *id);
+
+/* data.c -- IpaEuiccDataResponse. */
+MUST enum eim_err data_accept(struct esipa_work *w, struct tx *t, const struct ipa_euicc_data_response *r, struct err *why, struct err *e);
+/* data_request -- the IpaEuiccDataRequest that is due, encoded as the answer to a poll; notes it in the plan. */
+struct slice data_request(struct plan *p);
+
+/* device_key -- the public key of a device row, NULL when it has none (E_CRYPTO when the stored one is damaged). Free it. */
+struct public_key;
+MUST enum eim_err device_key(const struct device *d, struct public_key **out, struct err *e);
+
+#endif

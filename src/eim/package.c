@@ -1,0 +1,60 @@
+/* package.c -- one eUICC package: counter, transaction id, signature, and the exact bytes that will leave.
+ *
+ * SGP.32 2.11.1.1: eimSignature is made over the DER of EuiccPackageSigned followed by the association token's TLV. Packages are signed
+ * late, at fetch, so that the counter is spent in the order in which packages leave; the bytes are stored before they leave (I2) and
+ * never encoded again (I1): the outer message carries the signed TLV verbatim. */
+#include "eim/esipa_int.h"
+
+#include "crypto/signer.h"
+
+/* The token under the signature (spec 3.4, I11): the proven one; for a package that changes nothing, a candidate heard unsigned is
+ * tried once; with neither, 0. */
+static int64_t choose_token(struct device *d, bool changes_nothing)
+{
+    if (d->token_candidate != DEVICE_TOKEN_NONE && (changes_nothing || d->token == DEVICE_TOKEN_NONE)) {
+        int64_t token = d->token_candidate;
+        d->token_candidate = DEVICE_TOKEN_NONE;
+        return token;
+    }
+    return d->token == DEVICE_TOKEN_NONE ? 0 : d->token;
+}
+
+/* Nothing but requests to list: the eUICC's state stays what it is (I5). */
+static bool changes_nothing(struct slice request, struct arena *a)
+{
+    struct euicc_package p;
+    struct err e = { 0 };
+    return der_decode(&euicc_package_type, request, &p, a, &e) == OK && ops_is_inventory(&p);
+}
+
+enum eim_err package_sign(struct plan *p, struct operation *o, struct err *e)
+{
+    const char *key = arena_str(p->arena, p->identity->signing_key);
+    uint8_t *txid = arena_alloc(p->arena, TXID_SIZE);
+    if (!key || !txid) return fail(e, E_NOMEM, NULL, "no room for a package");
+    eim_txid(p->m, p->d.association, txid);
+
+    o->counter = ++p->d.counter;
+    o->token = choose_token(&p->d, changes_nothing(o->request, p->arena));
+    o->txid = (struct slice){ txid, TXID_SIZE };
+
+    struct euicc_package_signed tbs = {
+        .eim_id = p->identity->eim_id, .eid_value = { p->d.eid.b, sizeof p->d.eid.b }, .counter_value = o->counter,
+        .eim_transaction_id = o->txid,
+    };
+    der_set(&tbs, euicc_package_signed, eim_transaction_id);
+    der_verbatim_choice(&tbs.euicc_package.der, o->request);
+    struct slice signed_part = der_encode(&euicc_package_signed_type, &tbs, p->arena);
+    if (!signed_part.p) return fail(e, E_NOMEM, NULL, "no room for a package");
+
+    struct sign_request sign = { .key = key, .tbs = signed_part, .token = o->token };
+    TRY(signer_sign(p->m->host->signer, &sign, 1, e));
+
+    struct euicc_package_request request = { .eim_signature = { sign.sig, sizeof sign.sig } };
+    der_verbatim_seq(&request.euicc_package_signed.der, signed_part);
+    o->package = der_encode(&euicc_package_request_type, &request, p->arena);
+    if (!o->package.p) return fail(e, E_NOMEM, NULL, "no room for a package");
+    if (o->package.n > OPERATION_PACKAGE_MAX)
+        return fail(e, E_TOO_LARGE, "SGP.32 2.11.1.1", "a package of %zu octets, at most %d", o->package.n, OPERATION_PACKAGE_MAX);
+    return OK;
+}
