@@ -62,7 +62,7 @@ static bool counter_ok(const struct sim_euicc *c, const struct tlv *f, int64_t *
     return tlv_int(f->value, counter) && *counter >= 0 && *counter <= c->world->counter_max;
 }
 
-/* Make the shared blob of these fields. NULL: no memory, or no usable key. */
+/* The shared blob of these fields. NULL: no memory, or no usable key. */
 static const struct sim_blob *intern(struct sim_euicc *c, const struct fields *f, struct arena *a)
 {
     struct tlv_list l = { 0 };
@@ -70,8 +70,13 @@ static const struct sim_blob *intern(struct sim_euicc *c, const struct fields *f
         if (f->f[i].tag && i != F_COUNTER && i != F_TOKEN)
             tlv_add(&l, f->f[i].raw);
     struct slice bytes = tlv_list_end(a, 0, &l);
+    if (tlv_is_bad(bytes))
+        return NULL;
+    const struct sim_blob *b = sim_world_find(c->world, bytes);
+    if (b)
+        return b;
     struct public_key *k = read_key(f->f[F_KEY].value, a);
-    return !k || tlv_is_bad(bytes) ? (public_key_free(k), NULL) : sim_world_blob(c->world, bytes, k);
+    return k ? sim_world_blob(c->world, bytes, k) : NULL;
 }
 
 static enum card_eim_code check_common(const struct sim_euicc *c, const struct fields *f)

@@ -44,26 +44,41 @@ static uint64_t hash_bytes(struct slice s)       /* FNV-1a; what is hashed comes
     return h;
 }
 
+static struct sim_blob *lookup(struct sim_world *w, uint64_t h, struct slice bytes, bool keyed)
+{
+    for (struct sim_blob *b = w->buckets[h % SIM_BLOB_BUCKETS]; b; b = b->next)
+        if (b->hash == h && slice_eq(b->bytes, bytes) && (b->key != NULL) == keyed)
+            return b;
+    return NULL;
+}
+
+static struct sim_blob *insert(struct sim_world *w, uint64_t h, struct slice bytes, struct public_key *key)
+{
+    struct sim_blob *b = ARENA_NEW(&w->arena, struct sim_blob);
+    struct slice copy = arena_copy(&w->arena, bytes);
+    if (!b || (bytes.n && !copy.p))
+        return NULL;
+    *b = (struct sim_blob){ w->buckets[h % SIM_BLOB_BUCKETS], h, copy, key };
+    w->buckets[h % SIM_BLOB_BUCKETS] = b;
+    return b;
+}
+
+const struct sim_blob *sim_world_find(struct sim_world *w, struct slice bytes)
+{
+    uint64_t h = hash_bytes(bytes);
+    pthread_mutex_lock(&w->lock);
+    const struct sim_blob *b = lookup(w, h, bytes, true);
+    pthread_mutex_unlock(&w->lock);
+    return b;
+}
+
 const struct sim_blob *sim_world_blob(struct sim_world *w, struct slice bytes, struct public_key *key)
 {
     uint64_t h = hash_bytes(bytes);
-    struct sim_blob **slot = &w->buckets[h % SIM_BLOB_BUCKETS], *b;
     pthread_mutex_lock(&w->lock);
-    for (b = *slot; b; b = b->next)
-        if (b->hash == h && slice_eq(b->bytes, bytes) && !b->key == !key)
-            break;
-    if (!b && (b = ARENA_NEW(&w->arena, struct sim_blob))) {
-        b->bytes = arena_copy(&w->arena, bytes);
-        if (bytes.n && !b->bytes.p) {
-            b = NULL;
-        } else {
-            b->hash = h;
-            b->key = key;
-            key = NULL;
-            b->next = *slot;
-            *slot = b;
-        }
-    }
+    struct sim_blob *b = lookup(w, h, bytes, key != NULL);
+    if (!b && (b = insert(w, h, bytes, key)))
+        key = NULL;
     pthread_mutex_unlock(&w->lock);
     public_key_free(key);
     return b;

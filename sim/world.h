@@ -59,6 +59,9 @@ void sim_world_free(struct sim_world *w);
  * freed if the copy exists already). NULL when there is no room; the key is freed then too. */
 const struct sim_blob *sim_world_blob(struct sim_world *w, struct slice bytes, struct public_key *key);
 
+/* sim_world_find -- the copy with a key that exists already, or NULL: spares parsing the key of every device's eIM. */
+const struct sim_blob *sim_world_find(struct sim_world *w, struct slice bytes);
+
 /* sim_eid_make -- the EID of device `index` of the fleet `seed`: prefix, seed, index, check digits (mod 97 == 1). */
 void sim_eid_make(uint64_t seed, uint64_t index, uint8_t eid[SIM_EID]);
 
