@@ -49,7 +49,7 @@ enum eim_err {
 struct err {
     enum eim_err code;
     const char *clause;                /* static text: "SGP.32 2.11.2.1", an RFC section, or NULL */
-    char field[64];                    /* path of the field that is wrong, or "" */
+    char field[192];                   /* path of the field that is wrong, or "" */
     size_t at;                         /* offset of the trouble in the message, if `has_at` */
     int has_at;
     char why[224];                     /* one sentence for people, never secrets */
