@@ -124,7 +124,9 @@ static int ticket_key_cb(SSL *ssl, unsigned char name[16], unsigned char *iv, EV
         ok = 2;
     } else k = t->now;
     pthread_mutex_unlock(&t->lock);
+    if (SSL_version(ssl) == TLS1_3_VERSION) ok = 2;         /* RFC 8446 C.4: a ticket is for one use, so give another */
     if (enc) {
+        ok = 1;
         memcpy(name, k.name, 16);
         t->env->random(t->env, iv, 16);
     } else if (memcmp(name, k.name, 16) != 0) ok = 0;
