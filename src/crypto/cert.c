@@ -148,16 +148,14 @@ enum eim_err x509_signed_by(const struct cert *c, const struct public_key *issue
 
 bool x509_entry_text(const X509_NAME_ENTRY *entry, char *out, size_t cap)
 {
-    uint8_t *utf8 = NULL;
-    int n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(entry));
-    bool ok = n >= 0 && (size_t)n < cap && (n == 0 || !memchr(utf8, 0, (size_t)n));
-    if (ok) {
-        if (n) memcpy(out, utf8, (size_t)n);
-        out[n] = 0;
-    }
-    OPENSSL_free(utf8);
-    ERR_clear_error();
-    return ok;
+    const ASN1_STRING *s = X509_NAME_ENTRY_get_data(entry);
+    int type = ASN1_STRING_type(s), n = ASN1_STRING_length(s);
+    const uint8_t *p = ASN1_STRING_get0_data(s);
+    bool utf8 = type == V_ASN1_UTF8STRING || type == V_ASN1_PRINTABLESTRING || type == V_ASN1_IA5STRING;
+    if (!utf8 || n < 0 || (size_t)n >= cap || (n && memchr(p, 0, (size_t)n))) return false;
+    if (n) memcpy(out, p, (size_t)n);
+    out[n] = 0;
+    return true;
 }
 
 enum eim_err x509_eid(const struct cert *c, uint8_t eid[16], struct err *e)

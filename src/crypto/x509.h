@@ -35,8 +35,8 @@ enum eim_err x509_times(const struct cert *c, int64_t *from_us, int64_t *to_us, 
 /* x509_signed_by -- does the certificate carry an ecdsa-with-SHA256 signature by this key? E_SIGNATURE else. */
 enum eim_err x509_signed_by(const struct cert *c, const struct public_key *issuer, struct err *e);
 
-/* x509_entry_text -- an attribute of a name as UTF-8 with a NUL; false if it is longer than cap - 1, holds a NUL, or
- * is no text. */
+/* x509_entry_text -- an attribute of a name with a NUL at its end; false if it is longer than cap - 1, holds a NUL, or is
+ * no UTF8String, PrintableString or IA5String (of which the bytes can be compared; this PKI has no others). */
 bool x509_entry_text(const X509_NAME_ENTRY *entry, char *out, size_t cap);
 
 /* x509_eid -- as cert_eid. */
