@@ -32,50 +32,92 @@ enum { CONF_FILE_MAX = 1 << 20, CONF_LIST_MAX = 64 };
 #define CONF_D  (24 * CONF_H)
 #define CONF_K  1024LL
 
-/*     section key                   type     default             min         max           words                    reload help */
-#define CONF_SETTINGS(X)                                                                                                                  \
-    X(eim,    fqdn,                  TEXT,    "localhost",        1,          253,          NULL,                    false, "the name under which devices reach this eIM; goes into eUICCs") \
-    X(eim,    eim_id,                TEXT,    "",                 0,          128,          NULL,                    false, "eimId that eUICCs know us by; empty = the fqdn. Fixed at the first start") \
-    X(eim,    signing_key,           TEXT,    "eim",              1,          64,           NULL,                    false, "name of the key that signs packages: keys/NAME.pem. Fixed at the first start") \
-    X(eim,    enrol_unknown,         BOOL,    "no",               0,          0,            NULL,                    true,  "enrol an EID that is not known as unverified, instead of refusing it") \
-    X(eim,    enrol_per_hour,        INT,     "100",              0,          1000000,      NULL,                    true,  "at most so many of them an hour") \
-    X(eim,    outcome_timeout,       TIME,    "7d",               CONF_M,     365 * CONF_D, NULL,                    true,  "a package without result is of unknown outcome after this time") \
-    X(eim,    deliveries_max,        INT,     "3",                1,          1000,         NULL,                    true,  "or after so many deliveries") \
-    X(eim,    contact_interval,      TIME,    "24h",              CONF_S,     90 * CONF_D,  NULL,                    true,  "usual time between two contacts of a device; nothing times out before two of them") \
-    X(eim,    auto_interval,         TIME,    "10m",              10 * CONF_M, 90 * CONF_D, NULL,                    true,  "at most one automatic package in this time because of something unsigned") \
-    X(eim,    contact_flush,         TIME,    "60s",              CONF_S,     CONF_H,       NULL,                    true,  "how long 'last seen' may wait in memory") \
-    X(eim,    sweep_rows,            INT,     "2000",             1,          1000000,      NULL,                    true,  "devices the janitor looks at every second") \
-    X(device, listen,                ADDRESS, "127.0.0.1:8443",   0,          0,            NULL,                    false, "where devices reach ESipa over HTTPS") \
-    X(device, workers,               INT,     "2",                1,          256,          NULL,                    false, "threads that answer devices") \
-    X(device, queue,                 INT,     "1024",             1,          100000,       NULL,                    false, "requests that may wait for them; beyond it 503") \
-    X(device, connections,           INT,     "10000",            1,          1000000,      NULL,                    false, "open connections; beyond it none is accepted until one closes") \
-    X(device, header_max,            SIZE,    "8k",               256,        64 * CONF_K,  NULL,                    false, "octets of a request's line and header") \
-    X(device, body_max,              SIZE,    "64k",              1024,       1024 * CONF_K, NULL,                   false, "octets of a request's body; beyond it 413") \
-    X(device, idle_timeout,          TIME,    "60s",              CONF_S,     CONF_H,       NULL,                    false, "a connection without request is closed after this time") \
-    X(device, request_timeout,       TIME,    "10s",              CONF_S,     CONF_H,       NULL,                    false, "a request must be complete in this time from its first octet") \
-    X(device, retry_after,           TIME,    "10s",              CONF_S,     CONF_H,       NULL,                    true,  "Retry-After of a 503") \
-    X(api,    listen,                ADDRESS, "127.0.0.1:8444",   0,          0,            NULL,                    false, "where people and systems reach the REST API over HTTPS") \
-    X(api,    workers,               INT,     "2",                1,          256,          NULL,                    false, "threads that answer the API") \
-    X(api,    queue,                 INT,     "256",              1,          100000,       NULL,                    false, "requests that may wait for them; beyond it 503") \
-    X(api,    connections,           INT,     "1000",             1,          1000000,      NULL,                    false, "open connections") \
-    X(api,    header_max,            SIZE,    "16k",              256,        64 * CONF_K,  NULL,                    false, "octets of a request's line and header") \
-    X(api,    idle_timeout,          TIME,    "60s",              CONF_S,     CONF_H,       NULL,                    false, "a connection without request is closed after this time") \
-    X(api,    request_timeout,       TIME,    "30s",              CONF_S,     CONF_H,       NULL,                    false, "a request must be complete in this time from its first octet") \
-    X(api,    metrics_from,          LIST,    "127.0.0.1, ::1",   0,          64,           NULL,                    true,  "addresses that may read /metrics without a token") \
-    X(tls,    certificate,           TEXT,    "tls/cert.pem",     1,          4096,         NULL,                    true,  "PEM chain of both listeners (P-256); relative to the data directory") \
-    X(tls,    key,                   TEXT,    "tls/key.pem",      1,          4096,         NULL,                    true,  "its private key, PEM") \
-    X(tls,    brainpool_certificate, TEXT,    "",                 0,          4096,         NULL,                    true,  "a second one with a brainpoolP256r1 key for TLS 1.2; empty = none") \
-    X(tls,    brainpool_key,         TEXT,    "",                 0,          4096,         NULL,                    true,  "its private key, PEM") \
-    X(tls,    ticket_rotation,       TIME,    "12h",              CONF_M,     7 * CONF_D,   NULL,                    false, "session tickets get a new key so often; the one before is still taken") \
-    X(store,  url,                   TEXT,    "",                 0,          4096,         NULL,                    false, "postgresql://... or sqlite:PATH; empty = eimd.db in the data directory") \
-    X(store,  readers,               INT,     "4",                1,          256,          NULL,                    false, "connections for reading") \
-    X(store,  writers,               INT,     "16",               1,          256,          NULL,                    false, "connections for writing (PostgreSQL; SQLite has one)") \
-    X(store,  queue,                 INT,     "4096",             1,          1000000,      NULL,                    false, "transactions that may wait") \
-    X(store,  cache,                 SIZE,    "32M",              1024 * CONF_K, 4096 * 1024 * CONF_K, NULL,         false, "SQLite's page cache") \
-    X(server, loops,                 INT,     "1",                1,          64,           NULL,                    false, "threads that read and write sockets") \
-    X(server, user,                  TEXT,    "",                 0,          64,           NULL,                    false, "account to become when started as root; empty = the owner of the data directory") \
-    X(server, drain_timeout,         TIME,    "10s",              0,          CONF_H,       NULL,                    true,  "how long a stopping server waits for requests under way") \
-    X(log,    level,                 WORD,    "info",             0,          0,            "debug|info|warn|error", true,  "least level of the lines on standard error")
+/* Columns: section, key, type, default, least, most, words, reload (takes effect on SIGHUP), help line. */
+#define CONF_SETTINGS(X)                                                                                  \
+    X(eim, fqdn, TEXT, "localhost", 1, 253, NULL, false,                                                  \
+      "the name under which devices reach this eIM; goes into eUICCs")                                    \
+    X(eim, eim_id, TEXT, "", 0, 128, NULL, false,                                                         \
+      "eimId that eUICCs know us by; empty = the fqdn. Fixed at the first start")                         \
+    X(eim, signing_key, TEXT, "eim", 1, 64, NULL, false,                                                  \
+      "name of the key that signs packages: keys/NAME.pem. Fixed at the first start")                     \
+    X(eim, enrol_unknown, BOOL, "no", 0, 0, NULL, true,                                                   \
+      "enrol an EID that is not known as unverified, instead of refusing it")                             \
+    X(eim, enrol_per_hour, INT, "100", 0, 1000000, NULL, true,                                            \
+      "at most so many of them an hour")                                                                  \
+    X(eim, outcome_timeout, TIME, "7d", CONF_S, 365 * CONF_D, NULL, true,                                 \
+      "a package without result is of unknown outcome after this time")                                   \
+    X(eim, deliveries_max, INT, "3", 1, 1000, NULL, true,                                                 \
+      "or after so many deliveries")                                                                      \
+    X(eim, contact_interval, TIME, "24h", CONF_S, 90 * CONF_D, NULL, true,                                \
+      "usual time between two contacts of a device; nothing times out before two of them")                \
+    X(eim, auto_interval, TIME, "10m", 10 * CONF_M, 90 * CONF_D, NULL, true,                              \
+      "at most one automatic package in this time because of something unsigned")                         \
+    X(eim, contact_flush, TIME, "60s", CONF_S, CONF_H, NULL, true,                                        \
+      "how long 'last seen' may wait in memory")                                                          \
+    X(eim, sweep_rows, INT, "2000", 1, 1000000, NULL, true,                                               \
+      "devices the janitor looks at every second")                                                        \
+    X(device, listen, ADDRESS, "127.0.0.1:8443", 0, 0, NULL, false,                                       \
+      "where devices reach ESipa over HTTPS")                                                             \
+    X(device, workers, INT, "2", 1, 256, NULL, false,                                                     \
+      "threads that answer devices")                                                                      \
+    X(device, queue, INT, "1024", 1, 100000, NULL, false,                                                 \
+      "requests that may wait for them; beyond it 503")                                                   \
+    X(device, connections, INT, "10000", 1, 1000000, NULL, false,                                         \
+      "open connections; beyond it none is accepted until one closes")                                    \
+    X(device, header_max, SIZE, "8k", 256, 64 * CONF_K, NULL, false,                                      \
+      "octets of a request's line and header")                                                            \
+    X(device, body_max, SIZE, "64k", 1024, 1024 * CONF_K, NULL, false,                                    \
+      "octets of a request's body; beyond it 413")                                                        \
+    X(device, idle_timeout, TIME, "60s", CONF_S, CONF_H, NULL, false,                                     \
+      "a connection without request is closed after this time")                                           \
+    X(device, request_timeout, TIME, "10s", CONF_S, CONF_H, NULL, false,                                  \
+      "a request must be complete in this time from its first octet")                                     \
+    X(device, retry_after, TIME, "10s", CONF_S, CONF_H, NULL, false,                                      \
+      "Retry-After of a 503")                                                                             \
+    X(api, listen, ADDRESS, "127.0.0.1:8444", 0, 0, NULL, false,                                          \
+      "where people and systems reach the REST API over HTTPS")                                           \
+    X(api, workers, INT, "2", 1, 256, NULL, false,                                                        \
+      "threads that answer the API")                                                                      \
+    X(api, queue, INT, "256", 1, 100000, NULL, false,                                                     \
+      "requests that may wait for them; beyond it 503")                                                   \
+    X(api, connections, INT, "1000", 1, 1000000, NULL, false,                                             \
+      "open connections")                                                                                 \
+    X(api, header_max, SIZE, "16k", 256, 64 * CONF_K, NULL, false,                                        \
+      "octets of a request's line and header")                                                            \
+    X(api, idle_timeout, TIME, "60s", CONF_S, CONF_H, NULL, false,                                        \
+      "a connection without request is closed after this time")                                           \
+    X(api, request_timeout, TIME, "30s", CONF_S, CONF_H, NULL, false,                                     \
+      "a request must be complete in this time from its first octet")                                     \
+    X(api, metrics_from, LIST, "127.0.0.1, ::1", 0, 64, NULL, false,                                      \
+      "addresses that may read /metrics without a token")                                                 \
+    X(tls, certificate, TEXT, "tls/cert.pem", 1, 4096, NULL, true,                                        \
+      "PEM chain of both listeners (P-256); relative to the data directory")                              \
+    X(tls, key, TEXT, "tls/key.pem", 1, 4096, NULL, true,                                                 \
+      "its private key, PEM")                                                                             \
+    X(tls, brainpool_certificate, TEXT, "", 0, 4096, NULL, true,                                          \
+      "a second one with a brainpoolP256r1 key for TLS 1.2; empty = none")                                \
+    X(tls, brainpool_key, TEXT, "", 0, 4096, NULL, true,                                                  \
+      "its private key, PEM")                                                                             \
+    X(tls, ticket_rotation, TIME, "12h", CONF_M, 7 * CONF_D, NULL, false,                                 \
+      "session tickets get a new key so often; the one before is still taken")                            \
+    X(store, url, TEXT, "", 0, 4096, NULL, false,                                                         \
+      "postgresql://... or sqlite:PATH; empty = eimd.db in the data directory")                           \
+    X(store, readers, INT, "4", 1, 256, NULL, false,                                                      \
+      "connections for reading")                                                                          \
+    X(store, writers, INT, "16", 1, 256, NULL, false,                                                     \
+      "connections for writing (PostgreSQL; SQLite has one)")                                             \
+    X(store, queue, INT, "4096", 1, 1000000, NULL, false,                                                 \
+      "transactions that may wait")                                                                       \
+    X(store, cache, SIZE, "32M", 1024 * CONF_K, 4096 * 1024 * CONF_K, NULL, false,                        \
+      "SQLite's page cache")                                                                              \
+    X(server, loops, INT, "1", 1, 64, NULL, false,                                                        \
+      "threads that read and write sockets")                                                              \
+    X(server, user, TEXT, "", 0, 64, NULL, false,                                                         \
+      "account to become when started as root; empty = the owner of the data directory")                  \
+    X(server, drain_timeout, TIME, "10s", 0, CONF_H, NULL, true,                                          \
+      "how long a stopping server waits for requests under way")                                          \
+    X(log, level, WORD, "info", 0, 0, "debug|info|warn|error", true,                                      \
+      "least level of the lines on standard error")
 
 #define CONF_C_TEXT    const char *
 #define CONF_C_INT     int64_t

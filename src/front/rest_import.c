@@ -175,7 +175,9 @@ static enum eim_err read_header(struct batch *b, struct slice *text, struct head
             known = strcmp(name, columns[i].name) == 0;
             h->number[h->n] = known && columns[i].number;
         }
-        if (!known || strlen(name) != cell.n) return fail_field(e, E_INVALID, NULL, name, "there is no column '%.40s'; columns are the members of an enrolment, and label.NAME", name);
+        if (!known || strlen(name) != cell.n)
+            return fail_field(e, E_INVALID, NULL, name,
+                              "there is no column '%.40s'; columns are the members of an enrolment, and label.NAME", name);
         for (size_t i = 0; i < h->n; i++)
             if (strcmp(h->names[i], name) == 0) return fail_field(e, E_INVALID, NULL, name, "the column '%.40s' comes twice", name);
         h->names[h->n++] = name;

@@ -1,0 +1,106 @@
+/* janitor.c -- periodic work, once a second. Failures are logged when they begin and when they end, not every second. */
+#include "app/janitor.h"
+
+#include "base/log.h"
+#include "eim/eim.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+enum { COUNT_EVERY = 300 };            /* turns between two counts of all devices, which scan a table */
+
+struct janitor {
+    struct eim *eim;
+    struct store *store;
+    pthread_t thread;
+    pthread_mutex_t lock;              /* guards stop */
+    pthread_cond_t wake;
+    bool stop;
+    bool failing;                      /* the thread's own */
+    unsigned rows;                     /* atomic */
+    int64_t devices;                   /* atomic */
+};
+
+static enum eim_err count(struct janitor *j, struct err *e)
+{
+    struct tx *t;
+    int64_t n = 0;
+    TRY(store_read_begin(j->store, &t, e));
+    enum eim_err rc = store_device_count(t, 0, &n, e);
+    store_read_end(t);
+    if (rc == OK) __atomic_store_n(&j->devices, n, __ATOMIC_RELAXED);
+    return rc;
+}
+
+static void turn(struct janitor *j, unsigned long number)
+{
+    struct err e = { 0 };
+    enum eim_err rc = eim_sweep(j->eim, __atomic_load_n(&j->rows, __ATOMIC_RELAXED), &e);
+    if (rc == OK && number % COUNT_EVERY == 0) rc = count(j, &e);
+    if ((rc != OK) == j->failing) return;
+    j->failing = rc != OK;
+    if (j->failing) log_msg(LOG_ERROR, "janitor", "%s: %s", err_name(rc), e.why);
+    else log_msg(LOG_INFO, "janitor", "works again");
+}
+
+static void *janitor_main(void *arg)
+{
+    struct janitor *j = arg;
+    struct timespec next;
+    clock_gettime(CLOCK_MONOTONIC, &next);
+    pthread_mutex_lock(&j->lock);
+    for (unsigned long number = 0; !j->stop; number++) {
+        pthread_mutex_unlock(&j->lock);
+        turn(j, number);
+        clock_gettime(CLOCK_MONOTONIC, &next);
+        next.tv_sec++;
+        pthread_mutex_lock(&j->lock);
+        while (!j->stop && pthread_cond_timedwait(&j->wake, &j->lock, &next) == 0)
+            ;
+    }
+    pthread_mutex_unlock(&j->lock);
+    return NULL;
+}
+
+enum eim_err janitor_start(struct janitor **out, struct eim *m, struct store *s, unsigned rows, struct arena *a, struct err *e)
+{
+    struct janitor *j = ARENA_NEW(a, struct janitor);
+    pthread_condattr_t attr;
+    *out = NULL;
+    if (!j) return fail(e, E_NOMEM, NULL, "no memory for the janitor");
+    *j = (struct janitor){ .eim = m, .store = s, .rows = rows, .devices = -1 };
+    pthread_mutex_init(&j->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&j->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    int bad = pthread_create(&j->thread, NULL, janitor_main, j);
+    if (bad) return fail(e, E_IO, NULL, "no thread for the janitor: %s", strerror(bad));
+    *out = j;
+    return OK;
+}
+
+void janitor_stop(struct janitor *j)
+{
+    if (!j) return;
+    pthread_mutex_lock(&j->lock);
+    j->stop = true;
+    pthread_cond_signal(&j->wake);
+    pthread_mutex_unlock(&j->lock);
+    pthread_join(j->thread, NULL);
+    pthread_cond_destroy(&j->wake);
+    pthread_mutex_destroy(&j->lock);
+}
+
+void janitor_rows(struct janitor *j, unsigned rows)
+{
+    __atomic_store_n(&j->rows, rows, __ATOMIC_RELAXED);
+}
+
+int64_t janitor_devices(const struct janitor *j)
+{
+    return __atomic_load_n(&j->devices, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,23 @@
+/* janitor.h -- the one thread of periodic work: sweeps expired and timed-out operations, counts devices for the metrics. */
+#ifndef APP_JANITOR_H
+#define APP_JANITOR_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct eim;
+struct janitor;
+struct store;
+
+/* janitor_start -- begin; looks at up to `rows` devices a second. It lives in `a`; everything it uses outlives it. */
+MUST enum eim_err janitor_start(struct janitor **out, struct eim *m, struct store *s, unsigned rows, struct arena *a, struct err *e);
+/* janitor_stop -- end after the turn under way. NULL is harmless. */
+void janitor_stop(struct janitor *j);
+/* janitor_rows -- another number of rows from the next turn on. Any thread. */
+void janitor_rows(struct janitor *j, unsigned rows);
+/* janitor_devices -- devices of all tenants as last counted, -1 before. Any thread. */
+int64_t janitor_devices(const struct janitor *j);
+
+#endif

@@ -1,0 +1,443 @@
+/* server.c -- the wiring of eimd: which part is made from which, and the order of up and down.
+ *
+ *   loops -> TLS -> two listeners (503 at first) -> privileges dropped -> store -> identity -> eIM -> two pools -> serving -> janitor
+ *
+ * Devices and API have a listener, a queue and a pool of workers each, so neither can starve the other. On the way down the
+ * listeners go first and wait for every request under way, while workers and store still run to answer them; then the rest in the
+ * order opposite to the way up. */
+#include "app/server.h"
+
+#include "app/init.h"
+#include "app/janitor.h"
+#include "app/system.h"
+#include "base/env.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "crypto/cert.h"
+#include "crypto/signer.h"
+#include "eim/eim.h"
+#include "front/esipa_asn1.h"
+#include "front/metrics.h"
+#include "front/rest.h"
+#include "net/loop.h"
+#include "net/tls.h"
+#include "net/work.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { ARENA_CAP = 1 << 20, READY_MAX = 256, RESTORED_JUMP = 1000, BODY_SLACK = 64 * 1024 };
+
+struct server {
+    struct server_options options;
+    struct env *env;
+    struct arena arena;                /* holds this struct too */
+    struct conf conf;                  /* as started: texts that the parts borrow */
+    pthread_mutex_t lock;              /* guards `now` */
+    struct conf now;                   /* as reloaded last */
+    int lock_fd;
+    bool serving;                      /* atomic: requests go to the handlers */
+    char ready[READY_MAX];
+
+    struct loops *loops;
+    struct tls_server *tls;
+    struct http_server *device_http, *api_http;
+    struct host host;
+    struct eim *eim;
+    struct work *device_work, *api_work;
+    struct esipa_door esipa;
+    struct rest rest;
+    struct janitor *janitor;
+    int64_t started_us;
+};
+
+/* ---- settings ---- */
+
+static enum eim_err put_port(struct conf_address *a, int port, struct err *e)
+{
+    if (port < 0) return OK;
+    if (port > 65535) return fail(e, E_CONF, NULL, "a port is a number from 0 to 65535");
+    a->port = (uint16_t)port;
+    return OK;
+}
+
+enum eim_err server_settings(struct conf *c, const struct server_options *o, struct err *e)
+{
+    struct arena a;
+    arena_init(&a, 8192);
+    char *path = system_path(&a, o->data, "eimd.conf");
+    enum eim_err rc = path ? conf_read(c, path, e) : fail(e, E_CONF, NULL, "the name of the data directory is too long");
+    if (rc == OK) rc = put_port(&c->device_listen, o->device_port, e);
+    if (rc == OK) rc = put_port(&c->api_listen, o->api_port, e);
+    if (rc == OK && !*c->tls_brainpool_certificate != !*c->tls_brainpool_key)
+        rc = fail_field(e, E_CONF, NULL, "tls.brainpool_key", "%s: tls.brainpool_certificate and tls.brainpool_key go together", path);
+    if (rc == OK && c->device_listen.port && c->device_listen.port == c->api_listen.port)
+        rc = fail_field(e, E_CONF, NULL, "api.listen", "%s: devices and API never share a port, both are set to %u", path, c->api_listen.port);
+    if (rc == OK && *c->store_url && strncmp(c->store_url, "sqlite:", 7) != 0 && strncmp(c->store_url, "postgresql://", 13) != 0
+        && strncmp(c->store_url, "postgres://", 11) != 0)
+        rc = fail_field(e, E_CONF, NULL, "store.url", "%s: store.url begins with sqlite: or postgresql://", path);
+    if (rc != OK) conf_free(c);
+    arena_free(&a);
+    return rc;
+}
+
+static struct eim_settings eim_settings_of(const struct conf *c)
+{
+    struct eim_settings s = eim_settings_default;
+    s.enrol_unknown = c->eim_enrol_unknown;
+    s.enrol_per_hour = (unsigned)c->eim_enrol_per_hour;
+    s.outcome_timeout_us = c->eim_outcome_timeout;
+    s.deliveries_max = (unsigned)c->eim_deliveries_max;
+    s.contact_interval_us = c->eim_contact_interval;
+    s.auto_interval_us = c->eim_auto_interval;
+    s.contact_flush_us = c->eim_contact_flush;
+    return s;
+}
+
+static struct tls_config tls_of(const struct server *s, const struct conf *c, struct arena *a)
+{
+    struct tls_config t = {
+        .cert_file = system_path(a, s->options.data, c->tls_certificate),
+        .key_file = system_path(a, s->options.data, c->tls_key),
+        .ticket_us = c->tls_ticket_rotation,
+        .env = s->env,
+    };
+    if (*c->tls_brainpool_certificate) {
+        t.bp_cert_file = system_path(a, s->options.data, c->tls_brainpool_certificate);
+        t.bp_key_file = system_path(a, s->options.data, c->tls_brainpool_key);
+    }
+    return t;
+}
+
+/* ---- what the doors call back ---- */
+
+static enum eim_err ready(void *arg, struct err *e)
+{
+    struct server *s = arg;
+    if (!__atomic_load_n(&s->serving, __ATOMIC_ACQUIRE)) return fail(e, E_BUSY, NULL, "the server is draining");
+    return store_ping(s->host.store, e);
+}
+
+static void metrics(void *arg, struct buf *out)
+{
+    struct server *s = arg;
+    const struct metrics_source m = {
+        .eim = s->eim,
+        .version = EIMD_VERSION,
+        .engine = store_engine(s->host.store),
+        .started_us = s->started_us,
+        .listeners = { { "device", s->device_http, s->device_work }, { "api", s->api_http, s->api_work } },
+        .devices = s->janitor ? janitor_devices(s->janitor) : -1,
+    };
+    metrics_print(&m, out);
+}
+
+/* tls_anchor -- what devices are told to trust (tag A6): the last certificate of the listener's chain, which is the leaf itself when it
+ * is self-signed, else its nearest CA, so that renewals of the leaf need no new blob. */
+static enum eim_err tls_anchor(void *arg, struct slice *der, struct arena *a, struct err *e)
+{
+    static const char begin[] = "-----BEGIN CERTIFICATE-----";
+    struct server *s = arg;
+    size_t n;
+    uint8_t *pem = arena_alloc(a, CERT_PEM_MAX + 1);
+    pthread_mutex_lock(&s->lock);
+    char *path = system_path(a, s->options.data, s->now.tls_certificate);
+    pthread_mutex_unlock(&s->lock);
+    if (!pem || !path) return fail(e, E_NOMEM, NULL, "no memory for the certificate");
+    TRY(file_read(path, false, pem, CERT_PEM_MAX, &n, e));
+    const uint8_t *last = pem;
+    for (const uint8_t *p = pem; (p = memmem(p, n - (size_t)(p - pem), begin, sizeof begin - 1)) != NULL; p++) last = p;
+    return cert_read(slice_of(last, n - (size_t)(last - pem)), der, a, e);
+}
+
+static void handle_device(void *arg, struct http_exchange *x)
+{
+    struct server *s = arg;
+    if (__atomic_load_n(&s->serving, __ATOMIC_ACQUIRE)) esipa_asn1_handle(&s->esipa, x);
+    else http_reply_status(x, 503);
+}
+
+/* While draining the API goes on to answer what comes over open connections: /readyz says what is going on. */
+static void handle_api(void *arg, struct http_exchange *x)
+{
+    struct server *s = arg;
+    if (__atomic_load_n(&s->api_work, __ATOMIC_ACQUIRE)) rest_handle(&s->rest, x);
+    else http_reply_status(x, 503);
+}
+
+/* ---- up ---- */
+
+static enum eim_err listen_both(struct server *s, struct err *e)
+{
+    const struct conf *c = &s->conf;
+    struct tls_config tls = tls_of(s, c, &s->arena);
+    struct http_config device = {
+        .address = c->device_listen.host, .port = c->device_listen.port, .env = s->env, .handle = handle_device, .arg = s,
+        .always_header = ESIPA_ALWAYS_HEADER, .header_bytes = (size_t)c->device_header_max, .body_bytes = (size_t)c->device_body_max,
+        .connections = (int)c->device_connections, .idle_us = c->device_idle_timeout, .request_us = c->device_request_timeout,
+    };
+    struct http_config api = {
+        .address = c->api_listen.host, .port = c->api_listen.port, .env = s->env, .handle = handle_api, .arg = s,
+        .header_bytes = (size_t)c->api_header_max, .body_bytes = REST_BODY_MAX + BODY_SLACK, .arena_bytes = REST_ARENA,
+        .connections = (int)c->api_connections, .idle_us = c->api_idle_timeout, .request_us = c->api_request_timeout,
+    };
+    TRY(loops_start(&s->loops, (int)c->server_loops, e));
+    TRY(tls_server_new(&s->tls, &tls, e));
+    device.tls = api.tls = s->tls;
+    TRY(http_listen(&s->device_http, s->loops, &device, e));
+    return http_listen(&s->api_http, s->loops, &api, e);
+}
+
+static enum eim_err drop(struct server *s, struct err *e)
+{
+    const char *who;
+    TRY(system_drop(s->options.data, s->conf.server_user, &who, &s->arena, e));
+    if (who) log_msg(LOG_INFO, "app", "running as %s", who);
+    else if (geteuid() == 0) log_msg(LOG_WARN, "app", "running as root: set [server] user, or give the data directory to another user");
+    return OK;
+}
+
+static enum eim_err raise_counters(struct tx *t, struct store_job *job, struct err *e)
+{
+    (void)job;
+    return store_counters_add(t, RESTORED_JUMP, e);
+}
+
+/* The tenant's identity: made at the very first start from the settings, later only compared with them, because eUICCs hold it. */
+struct ensure_identity {
+    struct store_job job;
+    struct server *s;
+    struct arena arena;
+    bool made, moved;
+};
+
+static enum eim_err ensure_identity(struct tx *t, struct store_job *job, struct err *e)
+{
+    struct ensure_identity *w = (struct ensure_identity *)job;
+    const struct conf *c = &w->s->conf;
+    struct identity_list list;
+    w->made = w->moved = false;
+    arena_reset(&w->arena);
+    TRY(store_identity_list(t, &list, &w->arena, e));
+    for (size_t i = 0; i < list.n; i++) {
+        struct identity *id = &list.v[i];
+        if (id->tenant != 1) continue;
+        if (*c->eim_eim_id && !slice_eq(id->eim_id, slice_str(c->eim_eim_id)))
+            return fail_field(e, E_CONF, NULL, "eim.eim_id", "eim.eim_id is '%.60s', but eUICCs know this eIM as '%.*s'", c->eim_eim_id,
+                              id->eim_id.n > 60 ? 60 : (int)id->eim_id.n, (const char *)id->eim_id.p);
+        if (!slice_eq(id->signing_key, slice_str(c->eim_signing_key)))
+            return fail_field(e, E_CONF, NULL, "eim.signing_key", "eim.signing_key is '%.60s', but packages are signed with '%.*s'",
+                              c->eim_signing_key, (int)id->signing_key.n, (const char *)id->signing_key.p);
+        w->moved = !slice_eq(id->fqdn, slice_str(c->eim_fqdn));
+        if (!w->moved) return OK;
+        id->fqdn = slice_str(c->eim_fqdn);
+        return store_identity_put(t, id, e);
+    }
+    struct identity id = { .id = env_id(w->s->env), .tenant = 1, .eim_id = slice_str(*c->eim_eim_id ? c->eim_eim_id : c->eim_fqdn),
+                           .fqdn = slice_str(c->eim_fqdn), .signing_key = slice_str(c->eim_signing_key) };
+    bool digits = strspn(c->eim_eim_id, "0123456789.") == strlen(c->eim_eim_id) && strchr(c->eim_eim_id, '.');
+    id.eim_id_type = slice_eq(id.eim_id, id.fqdn) ? 2 : digits ? 1 : 3;        /* FQDN, OID, proprietary */
+    w->s->env->random(w->s->env, id.association_key, sizeof id.association_key);
+    w->made = true;
+    return store_identity_put(t, &id, e);
+}
+
+static enum eim_err open_store(struct server *s, struct err *e)
+{
+    const struct conf *c = &s->conf;
+    struct store_options o = {
+        .url = init_store_url(c, s->options.data, &s->arena), .readers = (unsigned)c->store_readers, .writers = (unsigned)c->store_writers,
+        .queue = (unsigned)c->store_queue, .cache_kib = (unsigned)(c->store_cache / CONF_K),
+    };
+    if (!o.url) return fail(e, E_NOMEM, NULL, "no memory");
+    TRY(store_open(&s->host.store, &o, e));
+    if (s->options.restored) {
+        struct store_job raise = { .apply = raise_counters };
+        TRY(store_run(s->host.store, &raise, e));
+        log_msg(LOG_WARN, "app", "restored: every counter was raised by %d", RESTORED_JUMP);
+    }
+    struct ensure_identity ensure = { .job.apply = ensure_identity, .s = s };
+    arena_init(&ensure.arena, ARENA_CAP);
+    enum eim_err rc = store_run(s->host.store, &ensure.job, e);
+    if (rc == OK && ensure.made) log_msg(LOG_INFO, "app", "first start: eUICCs will know this eIM by the settings in [eim]");
+    if (rc == OK && ensure.moved) log_msg(LOG_WARN, "app", "the fqdn has changed: eUICCs keep the old one until updateEim");
+    arena_free(&ensure.arena);
+    return rc;
+}
+
+static enum eim_err open_eim(struct server *s, struct err *e)
+{
+    struct cert_trust *trust = NULL;
+    struct eim_settings set = eim_settings_of(&s->conf);
+    char *keys = system_path(&s->arena, s->options.data, "keys"), *roots = system_path(&s->arena, s->options.data, "trust");
+    if (!keys || !roots) return fail(e, E_NOMEM, NULL, "no memory");
+    TRY(signer_open_dir(&s->host.signer, keys, e));
+    TRY(signer_public(s->host.signer, s->conf.eim_signing_key, NULL, NULL, &s->arena, e));
+    TRY(cert_trust_load_dir(&trust, roots, e));
+    log_msg(LOG_INFO, "app", "%zu CI roots in %s", cert_trust_count(trust), roots);
+    enum eim_err rc = eim_open(&s->eim, &s->host, &set, trust, e);
+    if (rc != OK) cert_trust_free(trust);
+    return rc;
+}
+
+static enum eim_err open_doors(struct server *s, struct err *e)
+{
+    const struct conf *c = &s->conf;
+    struct work_config device = { .threads = (int)c->device_workers, .depth = (size_t)c->device_queue };
+    struct work_config api = { .threads = (int)c->api_workers, .depth = (size_t)c->api_queue };
+    struct work *api_work = NULL;
+    TRY(work_start(&s->device_work, &device, e));
+    TRY(work_start(&api_work, &api, e));
+    s->esipa = (struct esipa_door){ .eim = s->eim, .work = s->device_work, .env = s->env, .retry_after_s = (int)(c->device_retry_after / CONF_S) };
+    rest_init(&s->rest, &(struct rest_config){
+        .host = &s->host, .eim = s->eim, .work = api_work, .metrics_from = c->api_metrics_from.v, .n_metrics_from = c->api_metrics_from.n,
+        .arg = s, .ready = ready, .metrics = metrics, .tls_anchor = tls_anchor });
+    __atomic_store_n(&s->api_work, api_work, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->serving, true, __ATOMIC_RELEASE);
+    return janitor_start(&s->janitor, s->eim, s->host.store, (unsigned)c->eim_sweep_rows, &s->arena, e);
+}
+
+static void print_address(char *out, size_t room, const struct conf_address *a, int port)
+{
+    snprintf(out, room, strchr(a->host, ':') ? "[%s]:%d" : "%s:%d", a->host, port);
+}
+
+/* announce -- DATA/eimd.addr, so that eimctl finds a port that is not the usual one. Written beside and renamed: never half there. */
+static enum eim_err announce(struct server *s, struct err *e)
+{
+    char device[80], api[80];
+    int device_port, api_port;
+    server_ports(s, &device_port, &api_port);
+    print_address(device, sizeof device, &s->conf.device_listen, device_port);
+    print_address(api, sizeof api, &s->conf.api_listen, api_port);
+    snprintf(s->ready, sizeof s->ready, "ready device=%s api=%s", device, api);
+    char *path = system_path(&s->arena, s->options.data, "eimd.addr"), *fresh = system_path(&s->arena, s->options.data, "eimd.addr.new");
+    char *line = arena_printf(&s->arena, "%s\n", s->ready);
+    if (!path || !fresh || !line) return fail(e, E_NOMEM, NULL, "no memory");
+    unlink(fresh);
+    TRY(file_write_new(fresh, 0600, slice_str(line), e));
+    return rename(fresh, path) == 0 ? OK : fail(e, E_IO, NULL, "%s cannot be written", path);
+}
+
+static enum eim_err start(struct server *s, struct err *e)
+{
+    TRY(server_settings(&s->conf, &s->options, e));
+    TRY(server_settings(&s->now, &s->options, e));
+    log_set_level((enum log_level)s->conf.log_level);
+    TRY(system_check_data(s->options.data, e));
+    TRY(system_lock(s->options.data, &s->lock_fd, e));
+    TRY(listen_both(s, e));
+    TRY(drop(s, e));
+    TRY(open_store(s, e));
+    TRY(open_eim(s, e));
+    TRY(open_doors(s, e));
+    return announce(s, e);
+}
+
+enum eim_err server_start(struct server **out, const struct server_options *o, struct env *env, struct err *e)
+{
+    struct arena arena;
+    *out = NULL;
+    arena_init(&arena, ARENA_CAP);
+    struct server *s = ARENA_NEW(&arena, struct server);
+    if (!s) return fail(e, E_NOMEM, NULL, "no memory");
+    *s = (struct server){ .options = *o, .env = env, .lock_fd = -1, .host.env = env, .started_us = env->now(env), .arena = arena };
+    pthread_mutex_init(&s->lock, NULL);
+    enum eim_err rc = start(s, e);
+    if (rc == OK) *out = s;
+    else server_stop(s);
+    return rc;
+}
+
+void server_ports(const struct server *s, int *device, int *api)
+{
+    *device = http_server_port(s->device_http);
+    *api = http_server_port(s->api_http);
+}
+
+const char *server_ready_line(const struct server *s)
+{
+    return s->ready;
+}
+
+/* ---- reload ---- */
+
+static enum eim_err reload(struct server *s, struct conf *fresh, struct arena *a, struct err *e)
+{
+    struct tls_config tls = tls_of(s, fresh, a);
+    struct cert_trust *trust = NULL;
+    struct eim_settings set = eim_settings_of(fresh);
+    char *roots = system_path(a, s->options.data, "trust");
+    if (!roots) return fail(e, E_NOMEM, NULL, "no memory");
+    TRY(cert_trust_load_dir(&trust, roots, e));
+    enum eim_err rc = tls_server_reload(s->tls, &tls, e);
+    if (rc != OK) {
+        cert_trust_free(trust);
+        return rc;
+    }
+    eim_reload(s->eim, &set, trust);
+    janitor_rows(s->janitor, (unsigned)fresh->eim_sweep_rows);
+    log_set_level((enum log_level)fresh->log_level);
+    return OK;
+}
+
+void server_reload(struct server *s)
+{
+    struct err e = { 0 };
+    struct conf fresh;
+    struct arena a;
+    arena_init(&a, ARENA_CAP);
+    enum eim_err rc = server_settings(&fresh, &s->options, &e);
+    if (rc == OK) {
+        rc = reload(s, &fresh, &a, &e);
+        if (rc != OK) conf_free(&fresh);
+    }
+    arena_free(&a);
+    if (rc != OK) {
+        log_msg(LOG_ERROR, "app", "reload refused, everything stays as it was: %s", e.why);
+        return;
+    }
+    size_t at = 0;
+    for (const char *name; (name = conf_fixed_change(&s->conf, &fresh, &at)) != NULL;)
+        log_msg(LOG_WARN, "app", "%s has changed: it takes effect at the next start", name);
+    pthread_mutex_lock(&s->lock);
+    struct conf old = s->now;
+    s->now = fresh;
+    pthread_mutex_unlock(&s->lock);
+    conf_free(&old);
+    log_msg(LOG_INFO, "app", "settings, certificates and roots read again");
+}
+
+/* ---- down ---- */
+
+void server_stop(struct server *s)
+{
+    struct err e = { 0 };
+    __atomic_store_n(&s->serving, false, __ATOMIC_RELEASE);
+    janitor_stop(s->janitor);
+    if (s->device_http) http_server_drain(s->device_http, s->now.server_drain_timeout);
+    if (s->api_http) http_server_drain(s->api_http, s->now.server_drain_timeout);
+    http_server_free(s->device_http);                  /* waits for every request under way: workers and store still run */
+    http_server_free(s->api_http);
+    work_stop(s->device_work);
+    work_stop(s->api_work);
+    if (s->eim && eim_flush(s->eim, &e) != OK) log_msg(LOG_ERROR, "app", "last contacts are lost: %s", e.why);
+    if (s->eim) eim_close(s->eim);
+    store_close(s->host.store);
+    signer_close(s->host.signer);
+    tls_server_free(s->tls);
+    loops_stop(s->loops);
+    if (s->ready[0]) {
+        char *path = system_path(&s->arena, s->options.data, "eimd.addr");
+        if (path) unlink(path);
+    }
+    if (s->lock_fd >= 0) close(s->lock_fd);
+    conf_free(&s->now);
+    conf_free(&s->conf);
+    pthread_mutex_destroy(&s->lock);
+    struct arena arena = s->arena;     /* the server itself lives in it */
+    arena_free(&arena);
+}
