@@ -1,0 +1,125 @@
+/* main.c -- eimctl: the command line over the REST API of eimd, and tools that need no server.
+ *
+ * The table below is all there is to know: it is searched, checked against and printed as usage. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/eimctl/args.h"
+#include "app/eimctl/api.h"
+#include "app/eimctl/ctl.h"
+#include "app/eimctl/out.h"
+
+static const struct command commands[] = {
+    { "device", "list", "[--limit N] [--all]", "devices, 100 or N or all of them", device_list },
+    { "device", "show", "EID", "key, counter, profiles and queue of one device, and where each fact comes from", device_show },
+    { "device", "add", "EID [--label NAME=VALUE]... [--pin FILE] [--eum FILE] [--euicc FILE] [--token N] [--counter N] [--imei IMEI]",
+      "enrol one device; --pin: a public key or certificate that you vouch for; --eum, --euicc: its certificates", device_add },
+    { "device", "import", "FILE [--batch N] [--resume]",
+      "enrol the devices of a .csv or .jsonl file of any size (- is standard input, JSON lines)", device_import },
+    { "device", "delete", "EID", "forget a device and all that is known of it", device_delete },
+    { "operation", "create",
+      "EID [--enable ICCID]... [--rollback]... [--disable ICCID]... [--delete ICCID]... [--list]... [--rat]... "
+      "[--set-fallback ICCID]... [--unset-fallback]... [--default-dp ADDRESS]... [--immediate-enable SETTINGS]... "
+      "[--list-eim]... [--delete-eim EIMID]... [--psmos JSON] [--ecos JSON] [--expires WHEN] [--override NAME]...",
+      "order a package of operations, executed in the order given; a file of JSON lines, or -, in place of EID orders many",
+      operation_create },
+    { "operation", "list", "[--device EID] [--state STATE] [--limit N] [--all]", "operations, newest first", operation_list },
+    { "operation", "show", "ID", "one operation, its steps and what came of them", operation_show },
+    { "operation", "cancel", "ID", "take back an operation that no device has fetched yet", operation_cancel },
+    { "operation", "package", "ID", "the signed package exactly as it left (DER; hex on a terminal)", operation_package },
+    { "operation", "result", "ID", "the signed result exactly as it came (DER; hex on a terminal)", operation_result },
+    { "operation", "wait", "ID [--timeout SECONDS]", "until it is final; status 0 only when it is done", operation_wait },
+    { "", "inventory", "EID", "ask the eUICC for an attested list of its profiles", inventory },
+    { "eim", "config", "[--der FILE]", "the eIM's own configuration; --der: the AddInitialEim blob for device makers", eim_config },
+    { "audit", "list", "[--limit N] [--all]", "the audit log, oldest entry first", audit_list },
+    { "", "metrics", "", "all counters of the server, in Prometheus' form", metrics },
+    { "", "health", "", "does the server live, and is it ready?", health },
+    { "", "decode", "[--type ASN1TYPE] [--types] [INPUT]",
+      "print an SGP.32 message (hex, base64, DER file, standard input), or say where and why it is broken; no server", decode },
+    { "", "encode", "--type ASN1TYPE", "DER hex of the JSON form (what decode --json prints) on standard input; no server", encode },
+    { "", "verify-result", "--ci FILE --eum FILE --euicc FILE --eid EID [--token N] [--at TIME] RESULT",
+      "check chain and signature of an eUICC package result; certificates in PEM or DER; no server", verify_result },
+};
+enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_row(FILE *f, const struct command *r, bool full)
+{
+    fprintf(f, "  eimctl %s%s%s", r->group, *r->group ? " " : "", r->verb);
+    if (full || strlen(r->args) < 60) fprintf(f, "%s%s", *r->args ? " " : "", r->args);
+    else fprintf(f, " ...");
+    fprintf(f, "\n      %s\n", r->help);
+}
+
+/* The rows of a group; all for NULL. */
+static void print_usage(FILE *f, const char *group)
+{
+    fprintf(f, "usage: eimctl COMMAND [arguments] [--json] [--url URL] [--token-file FILE] [--cacert FILE] [--help]\n\n");
+    for (size_t i = 0; i < NCOMMANDS; i++)
+        if (!group || strcmp(commands[i].group, group) == 0) print_row(f, &commands[i], false);
+    fprintf(f, "\nThe server: --url and --token-file, else EIMCTL_URL and EIMCTL_TOKEN (EIMCTL_CACERT), else url, token and cacert in\n"
+               "~/.config/eimctl.conf, else the demo in ./demo.\n"
+               "With --json every answer is JSON; lists are one object a line, errors are objects on standard error.\n"
+               "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the server cannot be reached.\n");
+}
+
+/* A command line that names no command: say what is wrong, and what there is. */
+static int no_command(struct ctl *c, int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr, NULL);
+        return CTL_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_usage(stdout, NULL);
+        return CTL_OK;
+    }
+    for (size_t i = 0; i < NCOMMANDS; i++) {
+        if (strcmp(commands[i].group, argv[1]) != 0) continue;
+        if (argc > 2 && strcmp(argv[2], "--help") == 0) {
+            print_usage(stdout, argv[1]);
+            return CTL_OK;
+        }
+        if (argc > 2) return ctl_fail(c, CTL_USAGE, "%s: no command %s (eimctl %s --help lists them)", argv[1], argv[2], argv[1]);
+        print_usage(stderr, argv[1]);
+        return CTL_USAGE;
+    }
+    return ctl_fail(c, CTL_USAGE, "no command %s (eimctl --help lists them)", argv[1]);
+}
+
+static int run(struct ctl *c, int argc, char **argv)
+{
+    for (size_t i = 0; i < NCOMMANDS; i++) {
+        const struct command *r = &commands[i];
+        int words = *r->group ? 2 : 1;
+        if (argc <= words || strcmp(argv[words], r->verb) != 0) continue;
+        if (words == 2 && strcmp(argv[1], r->group) != 0) continue;
+        bool help;
+        c->cmd = r;
+        int rc = args_parse(c, argc - words - 1, argv + words + 1, &help);
+        if (rc != CTL_OK) return rc;
+        if (!help) return r->run(c);
+        print_row(stdout, r, true);
+        return CTL_OK;
+    }
+    return no_command(c, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl c = { 0 };
+    arena_init(&c.arena, CTL_ARENA_MAX);
+    arena_init(&c.page, CTL_ARENA_MAX);
+    buf_init(&c.reply, CTL_TEXT_MAX);
+    int end = run(&c, argc, argv);
+    api_close(&c);
+    buf_free(&c.reply);
+    arena_free(&c.page);
+    arena_free(&c.arena);
+    if (fflush(stdout) != 0 || ferror(stdout)) {   /* a full disk must not look like success */
+        fprintf(stderr, "eimctl: cannot write standard output\n");
+        if (end == CTL_OK) end = CTL_REFUSED;
+    }
+    return end;
+}
