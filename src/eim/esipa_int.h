@@ -39,11 +39,19 @@ void notification_handle(struct esipa_work *w, const struct pending_notification
 /* package.c -- build, sign and store in `o` the package of an operation: counter, token, txid, bytes. Changes plan->d.counter. */
 MUST enum eim_err package_sign(struct plan *p, struct operation *o, struct err *e);
 
-/* rules.c -- invariant I6 over a decoded package, on the profiles known. OK or E_RULE. */
-MUST enum eim_err rules_strand(const struct device *d, const struct profile_list *known, const struct identity *id,
-                               const struct euicc_package *p, int64_t overrides, struct err *e);
+/* rules.c -- invariant I6: profiles as they will be, one package after the other. */
+struct rules_state {
+    const struct profile_list *known;
+    struct slice enabled;
+    bool gone[PLAN_PROFILES];
+};
+void rules_begin(struct rules_state *s, const struct device *d, const struct profile_list *known);
+/* rules_run -- the state after this package, if all of it succeeds. */
+void rules_run(struct rules_state *s, const struct euicc_package *p);
+/* rules_strand -- run it, and judge the state after it. OK or E_RULE. */
+MUST enum eim_err rules_strand(struct rules_state *s, const struct identity *id, const struct euicc_package *p, int64_t overrides, struct err *e);
 /* rules_needs_inventory -- can the package strand a device, so that I6 must be judged on a fresh inventory? */
-bool rules_needs_inventory(const struct euicc_package *p, const struct identity *id);
+bool rules_needs_inventory(const struct euicc_package *p);
 
 /* result.c -- verify one EuiccPackageResult (raw: the exact BF51) and put what follows from it into the plan.
  * *seq becomes the sequence number to acknowledge, -1 if none. Only store and memory failures are errors; a refused result is

@@ -109,15 +109,35 @@ enum eim_err manage_device_delete(struct eim *m, const struct principal *p, stru
     return store_run(m->host->store, &c.job, e);
 }
 
+/* Run what waits before it, in order: by the time it is its turn, that will have happened. */
+static enum eim_err run_queue(struct tx *t, struct change *c, const struct device *d, struct rules_state *state, struct err *e)
+{
+    int64_t id = d->in_flight ? d->in_flight : d->next_op;
+    for (int looked = 0; id && looked <= OPERATION_QUEUE_MAX; looked++) {
+        struct operation o;
+        struct euicc_package package;
+        TRY(store_operation_get(t, c->association, id, &o, c->a, e));
+        if (o.id && (o.state == OP_PENDING || o.state == OP_SENT) &&
+            der_decode(&euicc_package_type, o.request, &package, c->a, &(struct err){ 0 }) == OK)
+            rules_run(state, &package);
+        if (id == d->in_flight) id = d->next_op;
+        else TRY(store_operation_next(t, c->association, OP_PENDING, id, &id, e));
+    }
+    return OK;
+}
+
 /* I6 at creation: only when what is known is fresh; when it is not, the judgement is made when the package is to be signed. */
 static enum eim_err judge_now(struct tx *t, struct change *c, const struct device *d, struct err *e)
 {
     struct euicc_package package;
     struct profile_list known;
+    struct rules_state state;
     TRY(der_decode(&euicc_package_type, c->op.request, &package, c->a, e));
-    if (rules_needs_inventory(&package, c->id) && !device_inventory_fresh(d)) return OK;
+    if (rules_needs_inventory(&package) && !device_inventory_fresh(d)) return OK;
     TRY(store_profile_list(t, c->association, &known, c->a, e));
-    return rules_strand(d, &known, c->id, &package, c->op.overrides, e);
+    rules_begin(&state, d, &known);
+    TRY(run_queue(t, c, d, &state, e));
+    return rules_strand(&state, c->id, &package, c->op.overrides, e);
 }
 
 static enum eim_err create_apply(struct tx *t, struct store_job *job, struct err *e)

@@ -128,7 +128,7 @@ static enum eim_err consider(struct plan *p, struct tx *t, struct plan_op *o, bo
     }
     TRY(der_decode(&euicc_package_type, o->op.request, &package, p->arena, e));
     if (p->d.key_class == KEY_NONE && !ops_is_inventory(&package)) return OK;      /* I5: waits until the device is verified */
-    if (rules_needs_inventory(&package, p->identity) && !device_inventory_fresh(&p->d)) {
+    if (rules_needs_inventory(&package) && !device_inventory_fresh(&p->d)) {
         p->d.wants |= WANT_INVENTORY;
         p->device_dirty = true;
         return OK;
@@ -136,7 +136,9 @@ static enum eim_err consider(struct plan *p, struct tx *t, struct plan_op *o, bo
     struct profile_list known;
     struct err refused = { 0 };
     TRY(store_profile_list(t, p->d.association, &known, p->arena, e));
-    if (rules_strand(&p->d, &known, p->identity, &package, o->op.overrides, &refused) != OK) {
+    struct rules_state state;
+    rules_begin(&state, &p->d, &known);
+    if (rules_strand(&state, p->identity, &package, o->op.overrides, &refused) != OK) {
         o->op.reason = arena_copy(p->arena, slice_str(refused.why));
         return plan_move(p, o, EV_REFUSE, "eim") ? OK : fail(e, E_NOMEM, NULL, "no room for the audit entry");
     }

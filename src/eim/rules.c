@@ -3,7 +3,7 @@
  * A device with no enabled profile has a modem that resets for ever; one whose last usable profile is deleted, or that forgets
  * this eIM, can't be told anything again. Both are refused unless a person overrides them by name. The judgement runs the package
  * over the profiles known, as the eUICC would (spec 5.5: in order; enable disables what was enabled). It is made when an operation is
- * created, if a fresh inventory stands, and always again when its package is to be signed. */
+ * created, if a fresh inventory stands, after running what waits before it; and always again when its package is to be signed. */
 #include "eim/esipa_int.h"
 
 static const struct slice *changed_iccid(const struct psmo *s)
@@ -26,9 +26,8 @@ static bool deletes_us(const struct euicc_package *p, const struct identity *id)
     return false;
 }
 
-bool rules_needs_inventory(const struct euicc_package *p, const struct identity *id)
+bool rules_needs_inventory(const struct euicc_package *p)
 {
-    (void)id;
     if (p->der.which != euicc_package_is_psmo_list) return false;
     for (size_t i = 0; i < p->psmo_list.n; i++)
         if (p->psmo_list.v[i].der.which == psmo_is_disable || p->psmo_list.v[i].der.which == psmo_is_delete) return true;
@@ -41,32 +40,38 @@ static bool reaches(const struct profile *p)
     return p->class_ != 0;
 }
 
-enum eim_err rules_strand(const struct device *d, const struct profile_list *known, const struct identity *id,
-                          const struct euicc_package *p, int64_t overrides, struct err *e)
+void rules_begin(struct rules_state *s, const struct device *d, const struct profile_list *known)
+{
+    *s = (struct rules_state){ .known = known, .enabled = d->enabled };
+}
+
+void rules_run(struct rules_state *s, const struct euicc_package *p)
+{
+    for (size_t i = 0; p->der.which == euicc_package_is_psmo_list && i < p->psmo_list.n; i++) {
+        const struct psmo *step = &p->psmo_list.v[i];
+        const struct slice *iccid = changed_iccid(step);
+        if (!iccid) continue;
+        if (step->der.which == psmo_is_enable) s->enabled = *iccid;
+        else if (slice_eq(s->enabled, *iccid)) s->enabled = (struct slice){ 0 };
+        for (size_t k = 0; step->der.which == psmo_is_delete && k < s->known->n && k < PLAN_PROFILES; k++)
+            s->gone[k] |= slice_eq(s->known->v[k].iccid, *iccid);
+    }
+}
+
+enum eim_err rules_strand(struct rules_state *s, const struct identity *id, const struct euicc_package *p, int64_t overrides, struct err *e)
 {
     if (deletes_us(p, id) && !(overrides & OVERRIDE_LAST_WAY_TO_EIM))
         return fail_field(e, E_RULE, "SGP.32 3.5.1", "override",
                           "deleteEim of this eIM ends its control of the device; override \"last_way_to_eim\" to do it all the same");
-    if (!rules_needs_inventory(p, id)) return OK;
-
-    struct slice enabled = d->enabled;
-    bool gone[PLAN_PROFILES] = { false };
-    for (size_t i = 0; i < p->psmo_list.n; i++) {
-        const struct psmo *s = &p->psmo_list.v[i];
-        const struct slice *iccid = changed_iccid(s);
-        if (!iccid) continue;
-        if (s->der.which == psmo_is_enable) enabled = *iccid;
-        else if (slice_eq(enabled, *iccid)) enabled = (struct slice){ 0 };
-        for (size_t k = 0; s->der.which == psmo_is_delete && k < known->n && k < PLAN_PROFILES; k++)
-            gone[k] |= slice_eq(known->v[k].iccid, *iccid);
-    }
-    if (!enabled.n && !(overrides & OVERRIDE_NO_ENABLED_PROFILE))
+    if (!rules_needs_inventory(p)) return OK;
+    rules_run(s, p);
+    if (!s->enabled.n && !(overrides & OVERRIDE_NO_ENABLED_PROFILE))
         return fail_field(e, E_RULE, "SGP.32 5.9.1", "override",
                           "it would leave the device without an enabled profile; override \"no_enabled_profile\" to do it all the same");
     size_t before = 0, after = 0;
-    for (size_t k = 0; k < known->n && k < PLAN_PROFILES; k++) {
-        before += reaches(&known->v[k]);
-        after += reaches(&known->v[k]) && !gone[k];
+    for (size_t k = 0; k < s->known->n && k < PLAN_PROFILES; k++) {
+        before += reaches(&s->known->v[k]);
+        after += reaches(&s->known->v[k]) && !s->gone[k];
     }
     if (before && !after && !(overrides & OVERRIDE_LAST_WAY_TO_EIM))
         return fail_field(e, E_RULE, "SGP.32 5.9.1", "override",
