@@ -22,14 +22,10 @@ static bool read_request(struct slice request, struct data_request *r)
         return false;
     r->tags = t.value;
     struct slice s = outer.value;
-    if (!tlv_take(&s, T_OCTETS, &r->ci))
-        r->ci.tag = 0;
-    if (!tlv_take(&s, T_C1, &r->notifications))
-        r->notifications.tag = 0;
-    if (!tlv_take(&s, T_C2, &r->results))
-        r->results.tag = 0;
-    if (!tlv_take(&s, T_3, &r->txid))
-        r->txid.tag = 0;
+    (void)tlv_take(&s, T_OCTETS, &r->ci);
+    (void)tlv_take(&s, T_C1, &r->notifications);
+    (void)tlv_take(&s, T_C2, &r->results);
+    (void)tlv_take(&s, T_3, &r->txid);
     return tlv_well_formed(s);
 }
 
@@ -230,8 +226,7 @@ struct slice ipa_trigger(struct sim_ipa *p, struct slice request, struct arena *
         return ipa_error(p, ipa_none, IPA_INVALID_FORMAT, a);
     struct slice s = outer.value;
     bool has_data = tlv_take(&s, T_C0, &data);
-    if (!tlv_take(&s, T_2, &txid))
-        txid = (struct tlv){ 0 };
+    (void)tlv_take(&s, T_2, &txid);
     struct slice id = txid.tag ? txid.raw : ipa_none;
     if (!tlv_well_formed(s) || (has_data && !trigger_ok(p, data.value, a)))
         return ipa_error(p, id, IPA_INVALID_FORMAT, a);

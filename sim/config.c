@@ -99,7 +99,8 @@ int card_eim_find(const struct sim_euicc *c, struct slice eim_id)
 static struct tlv stored_field(const struct sim_eim *eim, int field)
 {
     struct tlv t = { 0 };
-    return tlv_find(eim->config->bytes, field_tags[field], &t) ? t : (struct tlv){ 0 };
+    (void)tlv_find(eim->config->bytes, field_tags[field], &t);
+    return t;
 }
 
 struct slice card_eim_id(const struct sim_eim *eim)

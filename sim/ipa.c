@@ -313,10 +313,8 @@ static enum sim_contact on_package(struct sim_ipa *p, struct slice package, stru
     struct slice results;
     n->packages++;
     if (tlv_only(package, &t) && tlv_take(&t.value, T_SEQUENCE, &tbs)) {
-        if (!tlv_find(tbs.value, T_2, &txid))
-            txid = (struct tlv){ 0 };
-        if (!tlv_find(tbs.value, T_C0, &ops))
-            ops = (struct tlv){ 0 };
+        (void)tlv_find(tbs.value, T_2, &txid);
+        (void)tlv_find(tbs.value, T_C0, &ops);
     }
     int refuse = ipa_is(p, SIM_Q(INVALID_FORMAT)) ? IPA_INVALID_FORMAT : ipa_is(p, SIM_Q(UNKNOWN_PACKAGE)) ? IPA_UNKNOWN_PACKAGE : 0;
     if (refuse) {

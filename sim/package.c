@@ -428,8 +428,7 @@ struct slice card_rollback_result(struct sim_euicc *c, struct slice old, uint32_
     s = data.value;
     if (!tlv_take(&s, T_0, &id) || !tlv_take(&s, T_1, &counter))
         return tlv_bad;
-    if (!tlv_take(&s, T_2, &txid))
-        txid = (struct tlv){ 0 };
+    (void)tlv_take(&s, T_2, &txid);
     if (!tlv_take(&s, T_3, &ignored) || !tlv_take(&s, T_SEQUENCE, &results))
         return tlv_bad;
     int eim = card_eim_find(c, id.value);

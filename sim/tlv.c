@@ -49,9 +49,9 @@ bool tlv_next(struct slice *rest, struct tlv *out)
     uint32_t tag;
     if (!read_tag(*rest, &at, &tag) || !read_length(*rest, &at, &len) || rest->n - at < len)
         return false;
-    *out = (struct tlv){ .tag = tag, .raw = { rest->p, at + len }, .value = { rest->p + at, len } };
-    rest->p += at + len;
-    rest->n -= at + len;
+    const struct slice from = *rest;
+    *rest = slice_of(from.p + at + len, from.n - at - len);
+    *out = (struct tlv){ .tag = tag, .raw = { from.p, at + len }, .value = { from.p + at, len } };
     return true;
 }
 
@@ -70,9 +70,12 @@ bool tlv_well_formed(struct slice body)
 
 bool tlv_find(struct slice body, uint32_t tag, struct tlv *out)
 {
-    while (tlv_next(&body, out))
-        if (out->tag == tag)
+    struct tlv t;
+    while (tlv_next(&body, &t))
+        if (t.tag == tag) {
+            *out = t;
             return true;
+        }
     return false;
 }
 
@@ -89,9 +92,11 @@ bool tlv_next_tag(struct slice *rest, uint32_t *tag)
 bool tlv_take(struct slice *rest, uint32_t tag, struct tlv *out)
 {
     struct slice s = *rest;
-    if (!tlv_next(&s, out) || out->tag != tag)
+    struct tlv t;
+    if (!tlv_next(&s, &t) || t.tag != tag)
         return false;
     *rest = s;
+    *out = t;
     return true;
 }
 

@@ -17,7 +17,9 @@ struct tlv {
     struct slice value;
 };
 
-/* tlv_next -- cut the first TLV off *rest. false: nothing left (rest->n == 0) or malformed (*rest untouched, n > 0). */
+/* All of these leave *out and *rest as they were when they give false. *rest may be a member of *out.
+ *
+ * tlv_next -- cut the first TLV off *rest. false: nothing left (rest->n == 0) or malformed (n > 0). */
 bool tlv_next(struct slice *rest, struct tlv *out);
 /* tlv_only -- `in` is exactly one well-formed TLV. */
 bool tlv_only(struct slice in, struct tlv *out);
