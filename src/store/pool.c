@@ -18,9 +18,10 @@ int64_t store_clock_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-void store_fail_at(struct store *s, long nth)
+long store_fail_at(struct store *s, long nth)
 {
-    atomic_store(&s->fail_at, nth);
+    long left = atomic_exchange(&s->fail_at, nth);
+    return left > 0 ? left : 0;
 }
 
 enum eim_err store_count(struct store *s, struct err *e)

@@ -43,8 +43,9 @@ MUST enum eim_err store_open(struct store **out, const struct store_options *o, 
 void store_close(struct store *s);
 /* store_ping -- can it be read and written now? For /readyz. Blocks for one small read. */
 MUST enum eim_err store_ping(struct store *s, struct err *e);
-/* store_fail_at -- tests: make the Nth statement from now fail (0 = none). */
-void store_fail_at(struct store *s, long nth);
+/* store_fail_at -- tests: make the Nth statement from now fail (0 = none). Returns what was left of the number set before; 0: none is set
+ * any more, or it has failed. */
+long store_fail_at(struct store *s, long nth);
 /* store_engine -- "sqlite" or "postgresql". */
 const char *store_engine(const struct store *s);
 
