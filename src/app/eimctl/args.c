@@ -45,6 +45,7 @@ static bool find_option(const char *grammar, struct slice name, struct part *out
 
 static int wrong(struct ctl *c, const char *what, struct slice name)
 {
+    if (!c->cmd) return ctl_fail(c, CTL_USAGE, "%s %.*s (see --help)", what, (int)name.n, (const char *)name.p);
     return ctl_fail(c, CTL_USAGE, "%s%s%s: %s %.*s (see --help)", c->cmd->group, *c->cmd->group ? " " : "", c->cmd->verb,
                     what, (int)name.n, (const char *)name.p);
 }
@@ -65,7 +66,7 @@ static int take_option(struct ctl *c, int argc, char **argv, int *i, bool *help)
     struct slice name = slice_of(arg, equals ? (size_t)(equals - arg) : strlen(arg));
     struct part p;
     bool global = find_option(globals, name, &p);
-    if (!global && !find_option(c->cmd->args, name, &p)) return wrong(c, "unknown option", name);
+    if (!global && !(c->cmd && find_option(c->cmd->args, name, &p))) return wrong(c, "unknown option", name);
     const char *value = equals ? equals + 1 : NULL;
     if (!p.value && value) return wrong(c, "no value belongs to option", name);
     if (p.value && !value) {
@@ -120,4 +121,22 @@ int args_parse(struct ctl *c, int argc, char **argv, bool *help)
         }
     }
     return *help ? CTL_OK : check_counts(c);
+}
+
+int args_leading(struct ctl *c, int *argc, char ***argv, bool *help)
+{
+    *help = false;
+    while (*argc > 1 && (*argv)[1][0] == '-') {
+        int at = 1;
+        if (strcmp((*argv)[1], "-h") == 0) {
+            *help = true;
+        } else {
+            int rc = take_option(c, *argc, *argv, &at, help);
+            if (rc != CTL_OK) return rc;
+        }
+        (*argv)[at] = (*argv)[0];
+        *argc -= at;
+        *argv += at;
+    }
+    return CTL_OK;
 }

@@ -9,6 +9,10 @@
 
 #include "app/eimctl/ctl.h"
 
+/* args_leading -- the options of every command, standing in front of it: takes them out of argc and argv (whose first element
+ * is the program). CTL_OK or CTL_USAGE (said). */
+MUST int args_leading(struct ctl *c, int *argc, char ***argv, bool *help);
+
 /* args_parse -- fill c->opt and c->pos (borrowing argv) from what stands behind the command's words, and take out the
  * options that every command has (--json, --url, --token-file, --cacert). Returns CTL_OK, or CTL_USAGE after naming the
  * option or argument that is unknown, repeated, missing, without its value, or too many. *help: --help was there. */

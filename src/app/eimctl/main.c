@@ -1,10 +1,8 @@
 /* main.c -- eimctl: the command line over the REST API of eimd, and tools that need no server.
  *
  * The table below is all there is to know: it is searched, checked against and printed as usage. */
-#include <stdarg.h>
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "app/eimctl/args.h"
 #include "app/eimctl/api.h"
@@ -44,10 +42,22 @@ static const struct command commands[] = {
 };
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 
+/* Lines of about 110 columns; an option and its value stay together. */
+static void print_args(FILE *f, const char *args, size_t column)
+{
+    while (*args) {
+        size_t n = *args == '[' ? strcspn(args, "]") : strcspn(args, " ");
+        n += strcspn(args + n, " ");
+        if (column + n > 110) column = (size_t)fprintf(f, "\n         ") - 1;
+        column += (size_t)fprintf(f, " %.*s", (int)n, args);
+        args += n + (args[n] == ' ');
+    }
+}
+
 static void print_row(FILE *f, const struct command *r, bool full)
 {
-    fprintf(f, "  eimctl %s%s%s", r->group, *r->group ? " " : "", r->verb);
-    if (full || strlen(r->args) < 60) fprintf(f, "%s%s", *r->args ? " " : "", r->args);
+    size_t column = (size_t)fprintf(f, "  eimctl %s%s%s", r->group, *r->group ? " " : "", r->verb);
+    if (full || strlen(r->args) < 60) print_args(f, r->args, column);
     else fprintf(f, " ...");
     fprintf(f, "\n      %s\n", r->help);
 }
@@ -71,10 +81,6 @@ static int no_command(struct ctl *c, int argc, char **argv)
         print_usage(stderr, NULL);
         return CTL_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        print_usage(stdout, NULL);
-        return CTL_OK;
-    }
     for (size_t i = 0; i < NCOMMANDS; i++) {
         if (strcmp(commands[i].group, argv[1]) != 0) continue;
         if (argc > 2 && strcmp(argv[2], "--help") == 0) {
@@ -90,14 +96,20 @@ static int no_command(struct ctl *c, int argc, char **argv)
 
 static int run(struct ctl *c, int argc, char **argv)
 {
+    bool help;
+    int rc = args_leading(c, &argc, &argv, &help);
+    if (rc != CTL_OK) return rc;
+    if (help || (argc > 1 && strcmp(argv[1], "help") == 0)) {
+        print_usage(stdout, NULL);
+        return CTL_OK;
+    }
     for (size_t i = 0; i < NCOMMANDS; i++) {
         const struct command *r = &commands[i];
         int words = *r->group ? 2 : 1;
         if (argc <= words || strcmp(argv[words], r->verb) != 0) continue;
         if (words == 2 && strcmp(argv[1], r->group) != 0) continue;
-        bool help;
         c->cmd = r;
-        int rc = args_parse(c, argc - words - 1, argv + words + 1, &help);
+        rc = args_parse(c, argc - words - 1, argv + words + 1, &help);
         if (rc != CTL_OK) return rc;
         if (!help) return r->run(c);
         print_row(stdout, r, true);
@@ -117,8 +129,9 @@ int main(int argc, char **argv)
     buf_free(&c.reply);
     arena_free(&c.page);
     arena_free(&c.arena);
+    errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {   /* a full disk must not look like success */
-        fprintf(stderr, "eimctl: cannot write standard output\n");
+        if (errno != EPIPE) fprintf(stderr, "eimctl: cannot write standard output: %s\n", strerror(errno));
         if (end == CTL_OK) end = CTL_REFUSED;
     }
     return end;

@@ -46,7 +46,7 @@ static int list_types(struct ctl *c)
  * they are decoded when --type names them. */
 static bool is_message(const struct der_type *t)
 {
-    return t == &esipa_from_ipa_type || t == &esipa_from_eim_type || t->tag >= APP(0);
+    return t == &esipa_from_ipa_type || t == &esipa_from_eim_type || t->tag >> 30 != 0;    /* 0: class universal */
 }
 
 /* Decode on trial: OK, or the error with the offset of the trouble in e. */

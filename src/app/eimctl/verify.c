@@ -111,9 +111,10 @@ static json_t *check_json(const struct check *ch)
 
 static int report(struct ctl *c, const struct verification *v)
 {
-    const struct check *all[] = { &v->chain, &v->signature, &v->eid_match };
-    bool good = true;
-    for (size_t i = 0; i < 3; i++) good = good && all[i]->rc == OK;
+    const struct check *all[] = { &v->chain, &v->signature, &v->eid_match }, *bad = NULL;
+    for (size_t i = 3; i-- > 0;)
+        if (all[i]->rc != OK) bad = all[i];
+    bool good = !bad;
     if (c->json) {
         json_t *o = json_pack("{s:b}", "verified", good);
         for (size_t i = 0; i < 3; i++) json_object_set_new(o, all[i]->name, check_json(all[i]));
@@ -125,7 +126,7 @@ static int report(struct ctl *c, const struct verification *v)
         tree_print(stdout, &euicc_package_result_type, &v->result);
         printf("\n%s\n", good ? "verified" : "NOT VERIFIED");
     }
-    return good ? CTL_OK : CTL_REFUSED;
+    return good ? CTL_OK : ctl_err(c, CTL_REFUSED, &bad->err);
 }
 
 int verify_result(struct ctl *c)

@@ -61,11 +61,25 @@ static enum eim_err conf_file(struct ctl *c, const char *path, struct where *w, 
     return w->token ? read_text(c, path, true, &again, e) : OK;    /* a file with a token in it must be private */
 }
 
+/* eimd.addr holds the line that eimd prints when it is ready: "ready device=HOST:PORT api=HOST:PORT". */
+static const char *api_address(struct ctl *c, const char *line)
+{
+    const char *at = strstr(line, " api=");
+    if (!at) return NULL;
+    at += strlen(" api=");
+    size_t n = strcspn(at, " \r\n");
+    static const struct { const char *any, *self; } hosts[] = { { "0.0.0.0:", "127.0.0.1:" }, { "[::]:", "[::1]:" }, { "", "" } };
+    size_t i = 0;
+    while (strncmp(at, hosts[i].any, strlen(hosts[i].any)) != 0) i++;
+    size_t skip = strlen(hosts[i].any);
+    return arena_printf(&c->arena, "https://%s%.*s", hosts[i].self, (int)(n - skip), at + skip);
+}
+
 static enum eim_err demo_files(struct ctl *c, struct where *w, struct err *e)
 {
     TRY(read_text(c, "demo/eimd.addr", false, &w->url, e));
-    if (!strstr(w->url, "://")) w->url = arena_printf(&c->arena, "https://%s", w->url);
-    if (!w->url) return fail(e, E_NOMEM, NULL, "out of memory");
+    w->url = api_address(c, w->url);
+    if (!w->url) return fail(e, E_CONF, NULL, "demo/eimd.addr: not a line that eimd wrote");
     TRY(read_text(c, "demo/admin.token", true, &w->token, e));
     w->cacert = "demo/tls/cert.pem";
     return OK;
