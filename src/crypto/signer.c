@@ -9,7 +9,7 @@
 
 #include <openssl/crypto.h>
 
-#include "crypto/token.h"
+#include "asn1/sgp32.h"
 
 struct dir_signer {
     struct signer base;                /* first: a struct signer points here */

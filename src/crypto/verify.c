@@ -4,7 +4,7 @@
 #include <openssl/bn.h>
 #include <openssl/ec.h>
 
-#include "crypto/token.h"
+#include "asn1/sgp32.h"
 #include "crypto/digest.h"
 #include "crypto/ossl.h"
 
