@@ -1,17 +1,20 @@
-/* encode.c -- the one encoder. It runs twice over a value: dry, to check it and to count, and then for real, into one
- * allocation of exactly that size, from its end to its start, so that every length is known when its header is due. */
+/* encode.c -- the one encoder. It writes from the end to the start, so that every length is known when its header is due:
+ * into a room on the stack, which nearly every message fits; what does not fit is only counted, and written by a
+ * second run into an allocation of exactly that size. */
 #include "asn1/internal.h"
 
+enum { SCRATCH = 1024 };
+
 struct encoder {
-    uint8_t *end;                      /* NULL while dry */
-    size_t used;                       /* octets written, counted from the end */
+    uint8_t *end;
+    size_t room, used;                 /* octets before `end`; octets written, or counted once they are more than room */
     bool certs_whole;
 };
 
-static void put(struct encoder *w, const void *p, size_t n)
+static inline void put(struct encoder *w, const void *p, size_t n)
 {
     w->used += n;
-    if (w->end && n) memcpy(w->end - w->used, p, n);
+    if (n && w->used <= w->room) memcpy(w->end - w->used, p, n);
 }
 
 /* head -- tag and length of what was written since `used` was `from`. */
@@ -44,12 +47,12 @@ static bool within(const struct der_field *f, size_t n)
 
 static void integer(struct encoder *w, int64_t v)
 {
-    uint8_t b;
+    uint8_t b[8], *q = b + sizeof b;
     do {
-        b = (uint8_t)v;
-        put(w, &b, 1);
+        *--q = (uint8_t)v;
         v >>= 8;
-    } while (!(v == 0 && !(b & 0x80)) && !(v == -1 && b & 0x80));
+    } while (!(v == 0 && !(*q & 0x80)) && !(v == -1 && *q & 0x80));
+    put(w, q, (size_t)(b + sizeof b - q));
 }
 
 static bool bit_string(struct encoder *w, const struct der_field *f, const struct der_bits *in)
@@ -147,19 +150,17 @@ static bool structure(struct encoder *w, uint32_t tag, const struct der_type *t,
 static bool value(struct encoder *w, const struct der_field *f, const void *src, int depth)
 {
     const struct slice *s = src;
-    const bool dry = !w->end;
     size_t from = w->used;
     bool whole = false;
     switch ((enum der_kind)f->kind) {
-    case DER_UTF8:
-        if (dry) {
-            int64_t n = der_utf8_length(*s);
-            if (n < f->lo || n > f->hi) return false;
-        }
+    case DER_UTF8: {
+        int64_t n = der_utf8_length(*s);
+        if (n < f->lo || n > f->hi) return false;
         put(w, s->p, s->n);
         break;
+    }
     case DER_OID:
-        if (dry && !der_oid_valid(*s)) return false;
+        if (!der_oid_valid(*s)) return false;
         /* fall through */
     case DER_OCTETS:
         if (!within(f, s->n)) return false;
@@ -205,13 +206,14 @@ static bool message(struct encoder *w, const struct der_type *t, const void *in)
 
 static struct slice encode(const struct der_type *t, const void *in, struct arena *a, bool certs_whole)
 {
-    struct encoder w = { .certs_whole = certs_whole };
+    uint8_t scratch[SCRATCH];
+    struct encoder w = { scratch + SCRATCH, SCRATCH, 0, certs_whole };
     if (!message(&w, t, in)) return (struct slice){ 0 };
     size_t n = w.used;
+    if (n <= SCRATCH) return arena_copy(a, (struct slice){ w.end - n, n });
     uint8_t *mem = arena_alloc(a, n);
     if (!mem) return (struct slice){ 0 };
-    w.end = mem + n;
-    w.used = 0;
+    w = (struct encoder){ mem + n, n, 0, certs_whole };
     message(&w, t, in);
     return (struct slice){ mem, n };
 }

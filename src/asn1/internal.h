@@ -24,8 +24,19 @@ enum tlv_fault {
 struct tlv_words { const char *clause, *why; };
 extern const struct tlv_words der_tlv_words[];
 
-/* der_next -- take the first TLV off *s. On a fault *s and *o are untouched. */
-enum tlv_fault der_next(struct slice *s, struct tlv *o);
+/* der_next -- take the first TLV off *s. On a fault *s and *o are untouched. Most TLVs have one octet of tag and one
+ * of length; the others take the long way. */
+enum tlv_fault der_next_long(struct slice *s, struct tlv *o);
+static inline enum tlv_fault der_next(struct slice *s, struct tlv *o)
+{
+    const uint8_t *p = s->p;
+    if (s->n < 2 || (p[0] & 0x1f) == 0x1f || p[1] >= 0x80 || s->n - 2 < p[1]) return der_next_long(s, o);
+    o->tag = (uint32_t)(p[0] & 0xe0) << 24 | (p[0] & 0x1f);
+    o->raw = (struct slice){ p, 2u + p[1] };
+    o->val = (struct slice){ p + 2, p[1] };
+    *s = (struct slice){ p + o->raw.n, s->n - o->raw.n };
+    return TLV_OK;
+}
 
 /* der_next_tag -- take a tag without a length off *s. */
 enum tlv_fault der_next_tag(struct slice *s, uint32_t *tag);
@@ -34,7 +45,11 @@ enum tlv_fault der_next_tag(struct slice *s, uint32_t *tag);
 bool der_sole(struct slice s, struct tlv *o);
 
 /* der_accepts -- whether component f may begin with this tag. */
-bool der_accepts(const struct der_field *f, uint32_t tag);
+bool der_accepts_else(const struct der_field *f, uint32_t tag);
+static inline bool der_accepts(const struct der_field *f, uint32_t tag)
+{
+    return f->tag == tag || der_accepts_else(f, tag);
+}
 
 /* der_element_size -- sizeof the C member of component f. */
 size_t der_element_size(const struct der_field *f);

@@ -50,7 +50,7 @@ static enum tlv_fault long_length(uint8_t first, const uint8_t **at, const uint8
     return TLV_OK;
 }
 
-enum tlv_fault der_next(struct slice *s, struct tlv *o)
+enum tlv_fault der_next_long(struct slice *s, struct tlv *o)
 {
     struct slice rest = *s;
     uint32_t tag;
@@ -73,9 +73,8 @@ bool der_sole(struct slice s, struct tlv *o)
     return der_next(&s, o) == TLV_OK && s.n == 0;
 }
 
-bool der_accepts(const struct der_field *f, uint32_t tag)
+bool der_accepts_else(const struct der_field *f, uint32_t tag)
 {
-    if (f->tag == tag) return true;
     if (f->tag == UNTAGGED) {
         for (uint32_t i = 0; i < f->type->nfields; i++)
             if (der_accepts(&f->type->fields[i], tag)) return true;

@@ -339,6 +339,87 @@ static void malformed_messages_are_refused_with_field_offset_and_reason(void **s
     json_decref(all);
 }
 
+static void an_eid_that_is_missing_or_of_a_wrong_length_can_be_answered(void **state)
+{
+    struct fixture *f = *state;
+    json_t *all = vectors_load("wire-forms.json");
+    static const struct { const char *name; bool there; size_t n; int64_t error; } cases[] = {
+        { "missing-eid", false, 0, GET_EIM_PACKAGE_ERROR_MISSING_EID },
+        { "short-eid", true, 15, GET_EIM_PACKAGE_ERROR_INVALID_EID },
+        { "long-eid", true, 17, GET_EIM_PACKAGE_ERROR_INVALID_EID },
+    };
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *one = wire_form(all, cases[i].name);
+        const struct esipa_from_ipa *m = decode(f, &esipa_from_ipa_type, vectors_hex(&f->a, one, "der"));
+        assert_int_equal(m->der.which, esipa_from_ipa_is_get_eim_package_request);
+        assert_int_equal(der_has(&m->get_eim_package_request, get_eim_package_request, eid_value), cases[i].there);
+        assert_int_equal(m->get_eim_package_request.eid_value.n, cases[i].n);
+        struct esipa_from_eim answer = { .der.which = esipa_from_eim_is_get_eim_package_response };
+        answer.get_eim_package_response.der.which = get_eim_package_response_is_eim_package_error;
+        answer.get_eim_package_response.eim_package_error = cases[i].error;
+        assert_same(der_encode(&esipa_from_eim_type, &answer, &f->a), vectors_hex(&f->a, one, "answer"));
+    }
+    json_decref(all);
+}
+
+/* assert_tbs -- the raw span with the token behind it is what the other side signed. */
+static void assert_tbs(struct fixture *f, struct slice raw, const json_t *token, struct slice want)
+{
+    uint8_t mem[12];
+    struct slice tail = sgp32_token_tlv(json_integer_value(token), mem);
+    uint8_t *tbs = arena_alloc(&f->a, raw.n + tail.n);
+    memcpy(tbs, raw.p, raw.n);
+    memcpy(tbs + raw.n, tail.p, tail.n);
+    assert_same((struct slice){ tbs, raw.n + tail.n }, want);
+}
+
+static void the_signed_spans_are_those_that_were_signed(void **state)
+{
+    struct fixture *f = *state;
+    json_t *all = vectors_load("esep.json");
+    const json_t *one;
+    size_t i, tried = 0;
+    json_array_foreach(all, i, one) {
+        if (!json_object_get(one, "request")) continue;
+        struct slice in = vectors_hex(&f->a, one, "request"), out = vectors_hex(&f->a, one, "result");
+        struct slice error = vectors_hex(&f->a, one, "error_result");
+        const struct euicc_package_request *q = decode(f, &euicc_package_request_type, in);
+        const struct euicc_package_result *r = decode(f, &euicc_package_result_type, out);
+        const struct euicc_package_result *x = decode(f, &euicc_package_result_type, error);
+        assert_same(der_encode(&euicc_package_request_type, q, &f->a), in);
+        assert_same(der_encode(&euicc_package_result_type, r, &f->a), out);
+        assert_same(der_encode(&euicc_package_result_type, x, &f->a), error);
+        assert_int_equal(x->der.which, euicc_package_result_is_euicc_package_error_signed);
+        if (strcmp(vectors_text(one, "expect"), "accept")) continue;
+        const json_t *token = json_object_get(one, "association_token");
+        assert_tbs(f, q->euicc_package_signed.der.raw, token, vectors_hex(&f->a, one, "request_tbs"));
+        assert_tbs(f, r->euicc_package_result_signed.euicc_package_result_data_signed.der.raw, token,
+                   vectors_hex(&f->a, one, "result_tbs"));
+        tried++;
+    }
+    assert_int_equal(tried, 12);
+    json_decref(all);
+}
+
+static void a_real_cards_bytes_come_back(void **state)
+{
+    struct fixture *f = *state;
+    json_t *all = vectors_load("real-card.json");
+    const json_t *one = json_array_get(all, 0);
+    struct slice in = vectors_hex(&f->a, one, "request"), out = vectors_hex(&f->a, one, "result");
+    const struct euicc_package_request *q = decode(f, &euicc_package_request_type, in);
+    const struct euicc_package_result *r = decode(f, &euicc_package_result_type, out);
+    const struct euicc_package_result_data_signed *d = &r->euicc_package_result_signed.euicc_package_result_data_signed;
+    assert_int_equal(q->euicc_package_signed.counter_value, 0x3ee);
+    assert_int_equal(q->euicc_package_signed.euicc_package.psmo_list.v[0].der.which, psmo_is_enable);
+    assert_int_equal(d->counter_value, 0x3ee);
+    assert_int_equal(d->seq_number, 0x14);
+    assert_int_equal(d->euicc_result.v[0].enable_result, ENABLE_RESULT_ICCID_OR_AID_NOT_FOUND);
+    assert_same(der_encode(&euicc_package_request_type, q, &f->a), in);
+    assert_same(der_encode(&euicc_package_result_type, r, &f->a), out);
+    json_decref(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +428,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(unknown_and_bare_results_are_kept, make, clean),
         cmocka_unit_test_setup_teardown(signed_bytes_stay_as_they_came, make, clean),
         cmocka_unit_test_setup_teardown(malformed_messages_are_refused_with_field_offset_and_reason, make, clean),
+        cmocka_unit_test_setup_teardown(an_eid_that_is_missing_or_of_a_wrong_length_can_be_answered, make, clean),
+        cmocka_unit_test_setup_teardown(the_signed_spans_are_those_that_were_signed, make, clean),
+        cmocka_unit_test_setup_teardown(a_real_cards_bytes_come_back, make, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
