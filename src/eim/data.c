@@ -33,7 +33,8 @@ struct slice data_request(struct plan *p)
 }
 
 /* The chain, judged under the lock that guards the roots. */
-static enum eim_err check_chain(struct plan *p, struct slice eum, struct slice euicc, struct public_key **key, struct err *why)
+static enum eim_err check_chain(struct plan *p, struct slice eum, struct slice euicc, struct public_key **key,
+                                struct err *why)
 {
     pthread_rwlock_rdlock(&p->m->lock);
     enum eim_err rc = cert_check_euicc(p->m->trust, eum, euicc, p->d.eid.b, p->now, key, why);
@@ -93,7 +94,8 @@ static enum eim_err accept_content(struct esipa_work *w, struct tx *t, const str
     return OK;
 }
 
-enum eim_err data_accept(struct esipa_work *w, struct tx *t, const struct ipa_euicc_data_response *r, struct err *why, struct err *e)
+enum eim_err data_accept(struct esipa_work *w, struct tx *t, const struct ipa_euicc_data_response *r, struct err *why,
+                         struct err *e)
 {
     struct plan *p = w->plan;
     bool error = r->der.which == ipa_euicc_data_response_is_ipa_euicc_data_response_error;

@@ -33,7 +33,8 @@ static enum eim_err read_identities(struct eim *m, struct err *e)
     return OK;
 }
 
-enum eim_err eim_open(struct eim **out, struct host *host, const struct eim_settings *set, struct cert_trust *trust, struct err *e)
+enum eim_err eim_open(struct eim **out, struct host *host, const struct eim_settings *set, struct cert_trust *trust,
+                      struct err *e)
 {
     struct arena memory;
     *out = NULL;

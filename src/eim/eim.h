@@ -66,7 +66,8 @@ struct eim_counters {
 
 /* eim_open -- read the identities from the store and be ready. `trust` (CI roots; may be empty) is owned by the eim
  * from then on. Blocks for a few reads. On failure *out is NULL and `trust` still the caller's. */
-MUST enum eim_err eim_open(struct eim **out, struct host *host, const struct eim_settings *set, struct cert_trust *trust, struct err *e);
+MUST enum eim_err eim_open(struct eim **out, struct host *host, const struct eim_settings *set, struct cert_trust *trust,
+                           struct err *e);
 /* eim_reload -- other settings or roots; NULL keeps what is there. Running exchanges finish with what they began with. */
 void eim_reload(struct eim *m, const struct eim_settings *set, struct cert_trust *trust);
 void eim_close(struct eim *m);

@@ -14,6 +14,8 @@ enum {
     COUNTER_MAX = 0x7fffff,            /* every eUICC takes at least this (spec 3.3) */
     COUNTER_JUMP = 1000,               /* replayError recovery: how far the counter leaps at first */
     DATA_DELIVERIES = 2,               /* an IpaEuiccDataRequest unanswered so often no longer blocks packages */
+    DELIVERIES_AT_ONCE = 3,            /* then redeliveries are DELIVERY_PAUSE_US apart */
+    DELIVERY_PAUSE_US = 60 * 1000000,
     TXID_SIZE = 16,
 };
 

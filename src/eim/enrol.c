@@ -123,7 +123,8 @@ static enum eim_err chain_key(struct eim *m, struct device *d, const struct enro
     return OK;
 }
 
-static enum eim_err check_line(struct eim *m, const struct identity *id, const struct enrolment *in, struct device *d, struct arena *a, struct err *e)
+static enum eim_err check_line(struct eim *m, const struct identity *id, const struct enrolment *in, struct device *d,
+                               struct arena *a, struct err *e)
 {
     struct eid eid;
     if (!eid_parse(in->eid, false, &eid)) return fail_field(e, E_INVALID, "SGP.29", "eid", "an EID has 32 digits");
@@ -188,7 +189,8 @@ static enum eim_err enrol_apply(struct tx *t, struct store_job *job, struct err 
     return OK;
 }
 
-enum eim_err manage_enrol(struct eim *m, const struct principal *p, struct enrolment *v, size_t n, struct arena *a, struct err *e)
+enum eim_err manage_enrol(struct eim *m, const struct principal *p, struct enrolment *v, size_t n, struct arena *a,
+                          struct err *e)
 {
     const struct identity *id = eim_identity_of(m, p->tenant);
     if (!id) return fail(e, E_NOT_FOUND, NULL, "the tenant has no eIM identity");

@@ -49,14 +49,16 @@ void rules_begin(struct rules_state *s, const struct device *d, const struct pro
 /* rules_run -- the state after this package, if all of it succeeds. */
 void rules_run(struct rules_state *s, const struct euicc_package *p);
 /* rules_strand -- run it, and judge the state after it. OK or E_RULE. */
-MUST enum eim_err rules_strand(struct rules_state *s, const struct identity *id, const struct euicc_package *p, int64_t overrides, struct err *e);
+MUST enum eim_err rules_strand(struct rules_state *s, const struct identity *id, const struct euicc_package *p,
+                               int64_t overrides, struct err *e);
 /* rules_needs_inventory -- can the package strand a device, so that I6 must be judged on a fresh inventory? */
 bool rules_needs_inventory(const struct euicc_package *p);
 
 /* result.c -- verify one EuiccPackageResult (raw: the exact BF51) and put what follows from it into the plan.
  * *seq becomes the sequence number to acknowledge, -1 if none. Only store and memory failures are errors; a refused result is
  * a hint in the plan, and *why says so for the log. */
-MUST enum eim_err result_accept(struct plan *p, struct tx *t, const struct euicc_package_result *r, int64_t *seq, struct err *why, struct err *e);
+MUST enum eim_err result_accept(struct plan *p, struct tx *t, const struct euicc_package_result *r, int64_t *seq,
+                                struct err *why, struct err *e);
 
 /* settle.c -- an attested inventory (or list of eIMs) with a higher counter tells what became of operations of unknown outcome. */
 MUST enum eim_err settle_by_profiles(struct plan *p, struct tx *t, const struct operation *inventory, struct err *e);
@@ -75,7 +77,8 @@ bool enrol_slot(struct eim *m);
 void enrol_unknown(struct esipa_work *w, const struct identity *id);
 
 /* data.c -- IpaEuiccDataResponse. */
-MUST enum eim_err data_accept(struct esipa_work *w, struct tx *t, const struct ipa_euicc_data_response *r, struct err *why, struct err *e);
+MUST enum eim_err data_accept(struct esipa_work *w, struct tx *t, const struct ipa_euicc_data_response *r,
+                              struct err *why, struct err *e);
 /* data_request -- the IpaEuiccDataRequest that is due, encoded as the answer to a poll; notes it in the plan. */
 struct slice data_request(struct plan *p);
 

@@ -8,7 +8,8 @@
 #include "eim/esipa_int.h"
 
 /* The row of an EID of the principal's tenant, on an open read. */
-static enum eim_err find(struct eim *m, struct tx *t, const struct principal *p, struct slice text, struct device *d, struct arena *a, struct err *e)
+static enum eim_err find(struct eim *m, struct tx *t, const struct principal *p, struct slice text, struct device *d,
+                         struct arena *a, struct err *e)
 {
     const struct identity *id = eim_identity_of(m, p->tenant);
     struct eid eid;
@@ -33,7 +34,8 @@ static enum eim_err view(struct eim *m, struct tx *t, struct device_view *v, boo
     return store_notification_list(t, association, &v->notifications, a, e);
 }
 
-enum eim_err manage_device(struct eim *m, const struct principal *p, struct slice eid, struct device_view *out, struct arena *a, struct err *e)
+enum eim_err manage_device(struct eim *m, const struct principal *p, struct slice eid, struct device_view *out,
+                           struct arena *a, struct err *e)
 {
     struct tx *t;
     *out = (struct device_view){ 0 };
@@ -44,7 +46,8 @@ enum eim_err manage_device(struct eim *m, const struct principal *p, struct slic
     return rc;
 }
 
-enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit, struct device_page *out, struct arena *a, struct err *e)
+enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit,
+                            struct device_page *out, struct arena *a, struct err *e)
 {
     struct tx *t;
     struct device_list list;
@@ -81,7 +84,8 @@ static enum eim_err lock(struct tx *t, struct change *c, struct device *d, struc
     return OK;
 }
 
-static enum eim_err change_begin(struct change *c, struct eim *m, const struct principal *p, struct slice text, struct arena *a, struct err *e)
+static enum eim_err change_begin(struct change *c, struct eim *m, const struct principal *p, struct slice text,
+                                 struct arena *a, struct err *e)
 {
     *c = (struct change){ .m = m, .p = p, .id = eim_identity_of(m, p->tenant), .a = a };
     if (!eid_parse(text, false, &c->eid)) return fail_field(e, E_INVALID, NULL, "eid", "an EID has 32 digits");
@@ -110,7 +114,8 @@ enum eim_err manage_device_delete(struct eim *m, const struct principal *p, stru
 }
 
 /* Run what waits before it, in order: by the time it is its turn, that will have happened. */
-static enum eim_err run_queue(struct tx *t, struct change *c, const struct device *d, struct rules_state *state, struct err *e)
+static enum eim_err run_queue(struct tx *t, struct change *c, const struct device *d, struct rules_state *state,
+                              struct err *e)
 {
     int64_t id = d->in_flight ? d->in_flight : d->next_op;
     for (int looked = 0; id && looked <= OPERATION_QUEUE_MAX; looked++) {
@@ -197,7 +202,8 @@ enum eim_err manage_operation_create(struct eim *m, const struct principal *p, s
     return create(&c, out, e);
 }
 
-enum eim_err manage_inventory(struct eim *m, const struct principal *p, struct slice eid, struct operation *out, struct arena *a, struct err *e)
+enum eim_err manage_inventory(struct eim *m, const struct principal *p, struct slice eid, struct operation *out,
+                              struct arena *a, struct err *e)
 {
     struct change c;
     TRY(change_begin(&c, m, p, eid, a, e));
@@ -226,7 +232,8 @@ static enum eim_err cancel_apply(struct tx *t, struct store_job *job, struct err
     return OK;
 }
 
-enum eim_err manage_operation_cancel(struct eim *m, const struct principal *p, int64_t id, struct operation *out, struct arena *a, struct err *e)
+enum eim_err manage_operation_cancel(struct eim *m, const struct principal *p, int64_t id, struct operation *out,
+                                     struct arena *a, struct err *e)
 {
     struct change c = { .m = m, .p = p, .id = eim_identity_of(m, p->tenant), .a = a };
     TRY(manage_operation(m, p, id, &c.op, &c.eid, a, e));
@@ -240,7 +247,8 @@ enum eim_err manage_operation_cancel(struct eim *m, const struct principal *p, i
 
 /* ---- looking at operations ---- */
 
-enum eim_err manage_operation(struct eim *m, const struct principal *p, int64_t id, struct operation *out, struct eid *eid, struct arena *a, struct err *e)
+enum eim_err manage_operation(struct eim *m, const struct principal *p, int64_t id, struct operation *out,
+                              struct eid *eid, struct arena *a, struct err *e)
 {
     struct tx *t;
     struct device d = { 0 };
@@ -253,7 +261,8 @@ enum eim_err manage_operation(struct eim *m, const struct principal *p, int64_t 
     return rc;
 }
 
-enum eim_err manage_operations_of(struct eim *m, const struct principal *p, struct slice eid, int64_t before, unsigned limit, struct operation_list *out, struct arena *a, struct err *e)
+enum eim_err manage_operations_of(struct eim *m, const struct principal *p, struct slice eid, int64_t before,
+                                  unsigned limit, struct operation_list *out, struct arena *a, struct err *e)
 {
     struct tx *t;
     struct device d;
@@ -264,7 +273,8 @@ enum eim_err manage_operations_of(struct eim *m, const struct principal *p, stru
     return rc;
 }
 
-enum eim_err manage_operations(struct eim *m, const struct principal *p, enum operation_state state, int64_t before, unsigned limit,
+enum eim_err manage_operations(struct eim *m, const struct principal *p, enum operation_state state, int64_t before,
+                               unsigned limit,
                                struct operation_list *out, struct eid **eids, struct arena *a, struct err *e)
 {
     struct tx *t;
@@ -292,7 +302,8 @@ json_t *manage_operation_steps(const struct operation *o, struct arena *a)
     return ops_json(&package, has ? &result.euicc_package_result_signed.euicc_package_result_data_signed : NULL, a);
 }
 
-enum eim_err manage_configuration(struct eim *m, const struct principal *p, struct slice tls_anchor, struct slice *blob, struct arena *a, struct err *e)
+enum eim_err manage_configuration(struct eim *m, const struct principal *p, struct slice tls_anchor, struct slice *blob,
+                                  struct arena *a, struct err *e)
 {
     const struct identity *id = eim_identity_of(m, p->tenant);
     if (!id) return fail(e, E_NOT_FOUND, NULL, "the tenant has no eIM identity");
@@ -324,7 +335,8 @@ enum eim_err manage_configuration(struct eim *m, const struct principal *p, stru
     return blob->p ? OK : fail(e, E_NOMEM, NULL, "no room for the configuration");
 }
 
-enum eim_err manage_audit(struct eim *m, const struct principal *p, int64_t after, unsigned limit, struct audit_list *out, struct arena *a, struct err *e)
+enum eim_err manage_audit(struct eim *m, const struct principal *p, int64_t after, unsigned limit, struct audit_list *out,
+                          struct arena *a, struct err *e)
 {
     struct tx *t;
     TRY(store_read_begin(m->host->store, &t, e));

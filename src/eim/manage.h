@@ -27,7 +27,8 @@ struct enrolment {
 enum { ENROL_BATCH_MAX = 1000 };
 /* manage_enrol -- each line on its own: good ones are in when it returns OK, each bad one says why. Fails as a whole
  * only when the store does. */
-MUST enum eim_err manage_enrol(struct eim *m, const struct principal *p, struct enrolment *v, size_t n, struct arena *a, struct err *e);
+MUST enum eim_err manage_enrol(struct eim *m, const struct principal *p, struct enrolment *v, size_t n, struct arena *a,
+                               struct err *e);
 /* manage_enrolment_from_json -- {"eid","labels":{},"public_key","eum_certificate","euicc_certificate" (base64 DER or PEM),"association_token","counter"};
  * unknown members are refused by name. */
 MUST enum eim_err manage_enrolment_from_json(const json_t *o, struct enrolment *out, struct arena *a, struct err *e);
@@ -41,32 +42,46 @@ struct device_view {
     struct hint_list hints;
     struct notification_list notifications;
 };
-MUST enum eim_err manage_device(struct eim *m, const struct principal *p, struct slice eid, struct device_view *out, struct arena *a, struct err *e);
-/* manage_devices -- a page; `cursor` is the association of the last one seen (0 = from the start). Labels and seen_us are filled, the rest of the views is not. */
+MUST enum eim_err manage_device(struct eim *m, const struct principal *p, struct slice eid, struct device_view *out,
+                                struct arena *a, struct err *e);
+/* manage_devices -- a page; `cursor` is the association of the last one seen (0 = from the start). Labels and seen_us are filled,
+ * the rest of the views is not. */
 struct device_page { struct device_view *v; size_t n; int64_t next; };       /* next 0 = the end */
-MUST enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit, struct device_page *out, struct arena *a, struct err *e);
-MUST enum eim_err manage_device_delete(struct eim *m, const struct principal *p, struct slice eid, struct arena *a, struct err *e);
+MUST enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit,
+                                 struct device_page *out, struct arena *a, struct err *e);
+MUST enum eim_err manage_device_delete(struct eim *m, const struct principal *p, struct slice eid, struct arena *a,
+                                       struct err *e);
 
 /* manage_operation_create -- `request` is the body of POST .../operations (psmos or ecos, expires_at, override). Unlawful combinations
  * E_RULE; I6 judged now when the inventory is fresh (and again when signed); E_LIMIT when OPERATION_QUEUE_MAX wait. */
 MUST enum eim_err manage_operation_create(struct eim *m, const struct principal *p, struct slice eid, const json_t *request,
                                           struct operation *out, struct arena *a, struct err *e);
 /* manage_inventory -- ask for an attested inventory: an operation of nothing but listProfileInfo. */
-MUST enum eim_err manage_inventory(struct eim *m, const struct principal *p, struct slice eid, struct operation *out, struct arena *a, struct err *e);
+MUST enum eim_err manage_inventory(struct eim *m, const struct principal *p, struct slice eid, struct operation *out,
+                                   struct arena *a, struct err *e);
 /* manage_operation_cancel -- before it is fetched; E_STATE afterwards. */
-MUST enum eim_err manage_operation_cancel(struct eim *m, const struct principal *p, int64_t id, struct operation *out, struct arena *a, struct err *e);
-MUST enum eim_err manage_operation(struct eim *m, const struct principal *p, int64_t id, struct operation *out, struct eid *eid, struct arena *a, struct err *e);
-MUST enum eim_err manage_operations_of(struct eim *m, const struct principal *p, struct slice eid, int64_t before, unsigned limit, struct operation_list *out, struct arena *a, struct err *e);
+MUST enum eim_err manage_operation_cancel(struct eim *m, const struct principal *p, int64_t id, struct operation *out,
+                                          struct arena *a, struct err *e);
+MUST enum eim_err manage_operation(struct eim *m, const struct principal *p, int64_t id, struct operation *out,
+                                   struct eid *eid,
+                                   struct arena *a, struct err *e);
+MUST enum eim_err manage_operations_of(struct eim *m, const struct principal *p, struct slice eid, int64_t before,
+                                       unsigned limit,
+                                       struct operation_list *out, struct arena *a, struct err *e);
 /* manage_operations -- of the tenant, newest first; `state` OP_STATE_END = all. eids[i] belongs to out->v[i]. */
-MUST enum eim_err manage_operations(struct eim *m, const struct principal *p, enum operation_state state, int64_t before, unsigned limit,
+MUST enum eim_err manage_operations(struct eim *m, const struct principal *p, enum operation_state state, int64_t before,
+                                    unsigned limit,
                                     struct operation_list *out, struct eid **eids, struct arena *a, struct err *e);
 /* manage_operation_steps -- the steps of an operation with their outcomes (see ops_json). New reference; NULL when bytes are missing. */
 json_t *manage_operation_steps(const struct operation *o, struct arena *a);
 
 /* manage_configuration -- the AddInitialEim blob (BF57) a device maker loads: counterValue 0, associationToken -1, our public key, and the
  * TLS trust anchor given (DER certificate). */
-MUST enum eim_err manage_configuration(struct eim *m, const struct principal *p, struct slice tls_anchor, struct slice *blob, struct arena *a, struct err *e);
+MUST enum eim_err manage_configuration(struct eim *m, const struct principal *p, struct slice tls_anchor, struct slice *blob,
+                                       struct arena *a, struct err *e);
 
-MUST enum eim_err manage_audit(struct eim *m, const struct principal *p, int64_t after, unsigned limit, struct audit_list *out, struct arena *a, struct err *e);
+MUST enum eim_err manage_audit(struct eim *m, const struct principal *p, int64_t after, unsigned limit,
+                               struct audit_list *out,
+                               struct arena *a, struct err *e);
 
 #endif

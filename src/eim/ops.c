@@ -145,7 +145,8 @@ static const char *const kind_wants[] = {
     [PROTOCOLS] = "a list of retrieveHttps, retrieveCoaps, injectHttps, injectCoaps, proprietary",
 };
 
-static enum eim_err put_member(json_t *out, const struct row *row, const struct member *m, const json_t *v, struct arena *a, struct err *e)
+static enum eim_err put_member(json_t *out, const struct row *row, const struct member *m, const json_t *v,
+                               struct arena *a, struct err *e)
 {
     if (m->kind == FLAG && json_is_false(v)) return OK;
     json_t *value = member_value(m, v, a);

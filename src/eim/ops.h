@@ -11,7 +11,8 @@
 
 /* ops_from_json -- {"psmos":[...]} or {"ecos":[...]} to the EuiccPackage TLV and its overrides. Checks each value and the lawful
  * combinations of spec 2.3, 5.5 and 5.9.1: E_INVALID names the field, E_RULE the rule broken. */
-MUST enum eim_err ops_from_json(const json_t *request, struct slice *package, int64_t *overrides, struct arena *a, struct err *e);
+MUST enum eim_err ops_from_json(const json_t *request, struct slice *package, int64_t *overrides, struct arena *a,
+                                struct err *e);
 
 /* ops_check -- the combination rules alone, over a decoded package (used for packages the eIM makes itself, too). */
 MUST enum eim_err ops_check(const struct euicc_package *p, struct err *e);

@@ -65,6 +65,7 @@ bool plan_move(struct plan *p, struct plan_op *o, enum operation_event ev, const
     p->device_dirty = true;
     if (o->op.state == OP_SENT) p->d.in_flight = o->op.id;
     else if (p->d.in_flight == o->op.id) p->d.in_flight = 0;
+    if (o->op.state == OP_PENDING && (!p->d.next_op || o->op.id < p->d.next_op)) p->d.next_op = o->op.id;
     if (o->op.state == OP_UNKNOWN && (!p->d.unsettled || o->op.id < p->d.unsettled)) p->d.unsettled = o->op.id;
     count_move(p, before, o->op.state);
 
@@ -87,7 +88,8 @@ bool plan_move(struct plan *p, struct plan_op *o, enum operation_event ev, const
 }
 
 /* The oldest operation in `state`, by the store corrected with what this plan moved; `from` is the head as read. */
-static enum eim_err head_of(struct plan *p, struct tx *t, enum operation_state state, int64_t head, int64_t *out, struct err *e)
+static enum eim_err head_of(struct plan *p, struct tx *t, enum operation_state state, int64_t head, int64_t *out,
+                            struct err *e)
 {
     int64_t best = 0, id = head;
     while (id) {

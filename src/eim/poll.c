@@ -2,7 +2,7 @@
  *
  * The order in which things leave, at most one a poll:
  *   1  the package in flight, byte for byte, until its result is known or it timed out (I2)
- *   2  an IpaEuiccDataRequest, at first contact or when results were lost; unanswered twice it no longer blocks
+ *   2  an IpaEuiccDataRequest, at first contact or when results were lost; unanswered twice it comes last
  *   3  an inventory that settles an unknown outcome, or that is wanted because something changed
  *   4  the oldest operation that may be sent
  * and else "noEimPackageAvailable", which must cost one indexed read: the plan is only made once something is to be written. */
@@ -32,6 +32,13 @@ static bool timed_out(const struct plan *p, const struct operation *o)
     int64_t age = p->now - o->first_sent_us;
     if (age < 2 * p->set.contact_interval_us) return false;
     return o->deliveries >= p->set.deliveries_max || age >= p->set.outcome_timeout_us;
+}
+
+/* A device that polls again and again without bringing a result that counts is not given the package at once for ever: a lost reply
+ * is made good by the first few deliveries, the rest are a minute apart. */
+static bool paused(const struct plan *p, const struct operation *o)
+{
+    return o->deliveries >= DELIVERIES_AT_ONCE && p->now - o->last_sent_us < DELIVERY_PAUSE_US;
 }
 
 /* Was a change announced that no inventory has been asked for yet? */
@@ -156,7 +163,7 @@ static enum eim_err deliver_pending(struct esipa_work *w, struct tx *t, struct e
         TRY(plan_read(p, t, id, &o, e));
         if (o && o->op.state == OP_PENDING) TRY(consider(p, t, o, &skip, e));
         if (!skip) return deliver(w, o, e);
-        if (p->d.wants & WANT_INVENTORY) return OK;                /* the inventory it needs goes first */
+        if (p->d.wants & WANT_INVENTORY && p->d.retry_us <= p->now) return OK;     /* the inventory it needs goes first */
         TRY(store_operation_next(t, p->d.association, OP_PENDING, id, &id, e));
     }
     return OK;
@@ -169,7 +176,7 @@ static enum eim_err deliver_in_flight(struct esipa_work *w, struct tx *t, struct
     struct plan_op *o;
     TRY(plan_read(p, t, p->d.in_flight, &o, e));
     if (!o || o->op.state != OP_SENT) return fail(e, E_INTERNAL, NULL, "the operation in flight is not there");
-    if (!timed_out(p, &o->op)) return deliver(w, o, e);
+    if (!timed_out(p, &o->op)) return paused(p, &o->op) ? OK : deliver(w, o, e);
     return outcome_unknown(p, o, "no result in time", e);
 }
 
@@ -181,27 +188,41 @@ enum eim_err outcome_unknown(struct plan *p, struct plan_op *o, const char *why,
     return OK;
 }
 
-/* Is an IpaEuiccDataRequest due? Twice without being answered it waits for a usual contact interval. */
-static bool data_due(const struct plan *p)
+/* Is an IpaEuiccDataRequest due? Unanswered twice it waits for a usual contact interval, and for everything else (`last`). */
+static bool data_due(const struct plan *p, bool last)
 {
     if (!(p->d.wants & (WANT_DATA | WANT_RESULTS))) return false;
-    return p->d.data_deliveries < DATA_DELIVERIES || p->now - p->d.data_sent_us >= p->set.contact_interval_us;
+    if (p->d.data_deliveries < DATA_DELIVERIES) return true;
+    return last && p->now - p->d.data_sent_us >= p->set.contact_interval_us;
+}
+
+static enum eim_err deliver_data_request(struct esipa_work *w, struct err *e)
+{
+    w->reply = data_request(w->plan);
+    w->x->answer = "ipaEuiccDataRequest";
+    COUNT(w->m, data_requests);
+    return w->reply.p ? OK : fail(e, E_NOMEM, NULL, "no room for the data request");
+}
+
+/* What is signed anew: an inventory that settles, an inventory that is wanted, what people ordered. */
+static enum eim_err deliver_new(struct esipa_work *w, struct tx *t, struct err *e)
+{
+    struct plan *p = w->plan;
+    bool own = p->d.counter < COUNTER_MAX && p->d.retry_us <= p->now;
+    if (p->d.hold_us > p->now) return OK;
+    if (own && p->d.wants & WANT_SETTLE && p->d.unsettled) TRY(deliver_own(w, t, ORIGIN_SETTLE, e));
+    if (!w->reply.p && !(own && p->d.wants & WANT_INVENTORY) && p->d.next_op) TRY(deliver_pending(w, t, e));
+    if (!w->reply.p && own && p->d.wants & WANT_INVENTORY) TRY(deliver_own(w, t, ORIGIN_INVENTORY, e));
+    return OK;
 }
 
 static enum eim_err choose(struct esipa_work *w, struct tx *t, struct err *e)
 {
     struct plan *p = w->plan;
     if (p->d.in_flight) TRY(deliver_in_flight(w, t, e));
-    if (!w->reply.p && data_due(p)) {
-        w->reply = data_request(p);
-        if (!w->reply.p) return fail(e, E_NOMEM, NULL, "no room for the data request");
-        w->x->answer = "ipaEuiccDataRequest";
-        COUNT(p->m, data_requests);
-    }
-    bool own = p->d.counter < COUNTER_MAX;
-    if (!w->reply.p && own && p->d.wants & WANT_SETTLE && p->d.unsettled) TRY(deliver_own(w, t, ORIGIN_SETTLE, e));
-    if (!w->reply.p && !(p->d.wants & WANT_INVENTORY) && p->d.next_op) TRY(deliver_pending(w, t, e));
-    if (!w->reply.p && own && p->d.wants & WANT_INVENTORY) TRY(deliver_own(w, t, ORIGIN_INVENTORY, e));
+    if (!w->reply.p && data_due(p, false)) TRY(deliver_data_request(w, e));
+    if (!w->reply.p) TRY(deliver_new(w, t, e));
+    if (!w->reply.p && data_due(p, true)) TRY(deliver_data_request(w, e));
     TRY(plan_queue(p, t, e));
     if (!w->reply.p) {
         w->reply = answer_error(p->arena, GET_EIM_PACKAGE_ERROR_NO_EIM_PACKAGE_AVAILABLE);

@@ -45,7 +45,8 @@ static bool eid_from_certificate(const struct eim_package_result *r, struct eid 
     return der_has(d, ipa_euicc_data, euicc_certificate) && cert_eid(d->euicc_certificate, out->b, &(struct err){ 0 }) == OK;
 }
 
-static enum eim_err accept(struct esipa_work *w, struct tx *t, const struct eim_package_result *r, struct err *why, struct err *e)
+static enum eim_err accept(struct esipa_work *w, struct tx *t, const struct eim_package_result *r, struct err *why,
+                           struct err *e)
 {
     struct plan *p = w->plan;
     int64_t seq = -1;

@@ -37,7 +37,8 @@ static enum eim_err refuse(struct plan *p, const struct received *r, struct err 
 }
 
 /* The operation a result belongs to: by eimTransactionId, else (none sent back) by counterValue. */
-static enum eim_err find_operation(struct plan *p, struct tx *t, const struct received *r, struct plan_op **out, struct err *e)
+static enum eim_err find_operation(struct plan *p, struct tx *t, const struct received *r, struct plan_op **out,
+                                   struct err *e)
 {
     struct operation o = { 0 };
     *out = NULL;
@@ -114,7 +115,8 @@ static struct profile profile_from(const struct profile_info *i, const struct pl
 
 /* An attested inventory: these profiles, and no others. It holds for the moment when the package was made, or later: a change
  * announced after that moment stays unobserved by it. */
-static enum eim_err inventory_is(struct plan *p, struct tx *t, const struct operation *o, const struct profile_info_list *list, struct err *e)
+static enum eim_err inventory_is(struct plan *p, struct tx *t, const struct operation *o,
+                                 const struct profile_info_list *list, struct err *e)
 {
     p->profiles = ARENA_ARRAY(p->arena, struct profile, PLAN_PROFILES);
     if (!p->profiles) return fail(e, E_NOMEM, NULL, "no room for the profiles");
@@ -132,6 +134,7 @@ static enum eim_err inventory_is(struct plan *p, struct tx *t, const struct oper
     }
     p->d.inventory_us = o->first_sent_us;
     p->d.inventory_op = o->id;
+    p->d.retry_us = 0;
     if (device_inventory_fresh(&p->d)) p->d.wants &= ~(int64_t)WANT_INVENTORY;
     COUNT(p->m, inventories);
     return settle_by_profiles(p, t, o, e);
@@ -186,7 +189,8 @@ static enum eim_err apply_facts(struct plan *p, struct tx *t, const struct opera
 /* ---- results ---- */
 
 /* A verified result for an operation that has one already. */
-static enum eim_err repeated(struct plan *p, struct tx *t, struct plan_op *o, const struct received *r, const struct euicc_package *package,
+static enum eim_err repeated(struct plan *p, struct tx *t, struct plan_op *o, const struct received *r,
+                             const struct euicc_package *package,
                              const struct ops_outcome *out, int64_t *seq, struct err *why, struct err *e)
 {
     struct euicc_package_result before;
@@ -241,7 +245,23 @@ static enum eim_err accept_result(struct plan *p, struct tx *t, struct plan_op *
     }
     COUNT(p->m, results_verified);
     *seq = r->seq;
+    if (ev == EV_ERROR && o->op.origin != ORIGIN_API) p->d.retry_us = p->now + p->set.auto_interval_us;
     return apply_facts(p, t, &o->op, &package, r, &out, e);
+}
+
+/* The emergency profile is enabled: nothing was executed, and what people ordered stays queued (spec 5.17). */
+static enum eim_err defer(struct plan *p, struct plan_op *o, struct err *e)
+{
+    p->d.hold_us = p->now + p->set.auto_interval_us;
+    p->device_dirty = true;
+    if (o->op.origin != ORIGIN_API) {
+        o->op.reason = SLICE("ecallActive(104)");
+        return plan_move(p, o, EV_ERROR, "device") ? OK : fail(e, E_NOMEM, NULL, "no room for the audit entry");
+    }
+    o->op.reason = SLICE("deferred: ecallActive(104)");
+    o->op.package = o->op.txid = (struct slice){ 0 };
+    o->op.counter = o->op.deliveries = o->op.first_sent_us = o->op.last_sent_us = 0;
+    return plan_move(p, o, EV_DEFER, "device") ? OK : fail(e, E_NOMEM, NULL, "no room for the audit entry");
 }
 
 /* A signed error: the card executed nothing, except that replayError may mean "executed before, the result got lost". */
@@ -265,7 +285,9 @@ static enum eim_err accept_error(struct plan *p, struct plan_op *o, const struct
             return outcome_unknown(p, o, "replayError: the card may have executed it before", e);
         }
         p->d.wants |= WANT_INVENTORY;
-    }
+    } else if (o->op.origin != ORIGIN_API)
+        p->d.retry_us = p->now + p->set.auto_interval_us;          /* an inventory that fails is not tried again at once */
+    if (r->error == EUICC_PACKAGE_ERROR_ECALL_ACTIVE && o->op.state == OP_SENT) return defer(p, o, e);
     o->op.result = r->raw;
     o->op.result_us = p->now;
     o->op.reason = slice_str(arena_printf(p->arena, "%s(%lld)", name ? name : "error", (long long)r->error));
@@ -274,7 +296,8 @@ static enum eim_err accept_error(struct plan *p, struct plan_op *o, const struct
     return OK;
 }
 
-static enum eim_err accept_signed(struct plan *p, struct tx *t, const struct received *r, int64_t *seq, struct err *why, struct err *e)
+static enum eim_err accept_signed(struct plan *p, struct tx *t, const struct received *r, int64_t *seq, struct err *why,
+                                  struct err *e)
 {
     struct plan_op *o;
     if (p->d.key_class == KEY_NONE) {
@@ -303,7 +326,8 @@ static enum eim_err accept_signed(struct plan *p, struct tx *t, const struct rec
 
 /* An unsigned error proves nothing (I11). It may carry the token that the card expects: a candidate. Only a package that changes
  * nothing is given up because of it, so that the next inventory can try that token. */
-static enum eim_err accept_unsigned(struct plan *p, struct tx *t, const struct euicc_package_error_unsigned *u, struct slice raw,
+static enum eim_err accept_unsigned(struct plan *p, struct tx *t, const struct euicc_package_error_unsigned *u,
+                                    struct slice raw,
                                     struct err *why, struct err *e)
 {
     COUNT(p->m, errors_unsigned);
@@ -325,7 +349,8 @@ static enum eim_err accept_unsigned(struct plan *p, struct tx *t, const struct e
     return OK;
 }
 
-enum eim_err result_accept(struct plan *p, struct tx *t, const struct euicc_package_result *r, int64_t *seq, struct err *why, struct err *e)
+enum eim_err result_accept(struct plan *p, struct tx *t, const struct euicc_package_result *r, int64_t *seq,
+                           struct err *why, struct err *e)
 {
     *seq = -1;
     COUNT(p->m, results);

@@ -58,7 +58,8 @@ void rules_run(struct rules_state *s, const struct euicc_package *p)
     }
 }
 
-enum eim_err rules_strand(struct rules_state *s, const struct identity *id, const struct euicc_package *p, int64_t overrides, struct err *e)
+enum eim_err rules_strand(struct rules_state *s, const struct identity *id, const struct euicc_package *p,
+                          int64_t overrides, struct err *e)
 {
     if (deletes_us(p, id) && !(overrides & OVERRIDE_LAST_WAY_TO_EIM))
         return fail_field(e, E_RULE, "SGP.32 3.5.1", "override",

@@ -93,7 +93,8 @@ static enum eim_err settle_one(struct plan *p, struct plan_op *o, const struct l
     return ev == EV_SETTLED_NOT && !executed ? repeat(p, &o->op, e) : OK;
 }
 
-static enum eim_err settle(struct plan *p, struct tx *t, const struct operation *list, const struct list_eim_result *eims, struct err *e)
+static enum eim_err settle(struct plan *p, struct tx *t, const struct operation *list, const struct list_eim_result *eims,
+                           struct err *e)
 {
     int64_t id = p->d.unsettled, counter = list->counter;
     for (int looked = 0; id && looked < OPERATION_QUEUE_MAX; looked++) {
@@ -111,7 +112,8 @@ enum eim_err settle_by_profiles(struct plan *p, struct tx *t, const struct opera
     return p->d.unsettled ? settle(p, t, inventory, NULL, e) : OK;
 }
 
-enum eim_err settle_by_eims(struct plan *p, struct tx *t, const struct operation *list, const struct euicc_package_result_data_signed *r,
+enum eim_err settle_by_eims(struct plan *p, struct tx *t, const struct operation *list,
+                            const struct euicc_package_result_data_signed *r,
                             struct err *e)
 {
     for (size_t i = 0; i < r->euicc_result.n; i++) {

@@ -62,6 +62,8 @@ struct device {
     int64_t wants;                                 /* enum device_want bits */
     int64_t timer_us;                              /* when the sweep must look at it (expiry, timeout); 0 = never */
     int64_t auto_us;                               /* last automatic package caused by something unsigned (I11); 0 = never */
+    int64_t hold_us;                               /* nothing is signed before this: the card said ecallActive */
+    int64_t retry_us;                              /* no inventory of our own before this: the last one failed */
 
     /* outstanding IpaEuiccDataRequest */
     struct slice data_txid;                        /* 16 bytes, or empty */

@@ -25,7 +25,7 @@ enum operation_state {
 
 #define OPERATION_EVENTS(X) \
     X(EV_FETCH) X(EV_CANCEL) X(EV_EXPIRE) X(EV_REFUSE) X(EV_RESULT) X(EV_ERROR) X(EV_ROLLBACK) X(EV_TIMEOUT) \
-    X(EV_SETTLED_DONE) X(EV_SETTLED_NOT)
+    X(EV_SETTLED_DONE) X(EV_SETTLED_NOT) X(EV_DEFER)
 enum operation_event {
 #define X(name) name,
     OPERATION_EVENTS(X)
@@ -42,7 +42,8 @@ enum operation_event {
     X(OP_SENT,     EV_RESULT,        OP_DONE)           \
     X(OP_SENT,     EV_ERROR,         OP_FAILED)         \
     X(OP_SENT,     EV_ROLLBACK,      OP_ROLLED_BACK)    \
-    X(OP_SENT,     EV_TIMEOUT,       OP_UNKNOWN)        /* never back to pending: the card may have executed it */ \
+    X(OP_SENT,     EV_TIMEOUT,       OP_UNKNOWN)        /* not back to pending: the card may have executed it */ \
+    X(OP_SENT,     EV_DEFER,         OP_PENDING)        /* signed ecallActive: the card itself says that nothing was executed */ \
     X(OP_UNKNOWN,  EV_RESULT,        OP_DONE)           \
     X(OP_UNKNOWN,  EV_ERROR,         OP_FAILED)         \
     X(OP_UNKNOWN,  EV_ROLLBACK,      OP_ROLLED_BACK)    \

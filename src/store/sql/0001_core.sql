@@ -42,6 +42,8 @@ CREATE TABLE device (
     wants            BIGINT NOT NULL,
     timer_us         BIGINT NOT NULL,
     auto_us          BIGINT NOT NULL,
+    hold_us          BIGINT NOT NULL,
+    retry_us         BIGINT NOT NULL,
     data_deliveries  BIGINT NOT NULL,
     data_sent_us     BIGINT NOT NULL,
     has_enabled      BIGINT NOT NULL CHECK (has_enabled BETWEEN 0 AND 1),
@@ -128,8 +130,9 @@ CREATE TABLE operation (
     request       BYTEA  NOT NULL,
     package       BYTEA  NOT NULL,                 -- the exact bytes that left
     result        BYTEA  NOT NULL,                 -- the exact bytes that came back
+    room          BYTEA  NOT NULL,                 -- zeros in place of what is still to come: see room() in store.c
     PRIMARY KEY (association, id)
-) /*clustered*/ /*updated*/;
+) /*updated*/;
 CREATE INDEX operation_by_id ON operation (tenant, id);                -- ids rise, so it is only ever appended to
 
 CREATE TABLE notification (

@@ -42,6 +42,8 @@ ON CONFLICT (id) DO UPDATE SET @identity(set);
 --   wants int
 --   timer_us int
 --   auto_us int
+--   hold_us int
+--   retry_us int
 --   data_deliveries int
 --   data_sent_us int
 --   has_enabled bool
@@ -181,8 +183,8 @@ SELECT @device_data FROM device_data WHERE association = $association;
 
 -- row operation_brief = operation - package result
 
--- name: operation_insert(operation)
-INSERT INTO operation (@operation) VALUES (@operation(values)) ON CONFLICT (association, id) DO NOTHING;
+-- name: operation_insert(operation, room:bytes)
+INSERT INTO operation (@operation, room) VALUES (@operation(values), $room) ON CONFLICT (association, id) DO NOTHING;
 
 -- name: operation_get(association, id) -> operation
 SELECT @operation FROM operation WHERE association = $association AND id = $id;
@@ -201,8 +203,8 @@ WHERE counter = $counter ORDER BY id DESC LIMIT 1;
 -- name: operation_next(association, state, after) -> 1
 SELECT id FROM operation WHERE association = $association AND id > $after AND state = $state ORDER BY id LIMIT 1;
 
--- name: operation_update(operation, from)
-UPDATE operation SET @operation(set) WHERE association = $association AND id = $id AND state = $from;
+-- name: operation_update(operation, from, room:bytes)
+UPDATE operation SET @operation(set), room = $room WHERE association = $association AND id = $id AND state = $from;
 
 -- name: operation_list(association, before, limit) -> operation
 SELECT @operation FROM operation WHERE association = $association AND id < $before ORDER BY id DESC LIMIT $limit;
