@@ -5,7 +5,7 @@
  * goes on is easier to see:
  *
  *   HANDSHAKE -> OPEN -> HANDLING -> WRITING -> OPEN ...            conn_drive() moves it as far as it goes;
- *                  \--(refused)-------^  \-> (LINGER) -> closed      events and replies call conn_drive()
+ *                  \--(refused)-------^  \-> LINGER -> closed        events and replies call conn_drive()
  *
  * Reading goes into a scratch buffer of the loop, from there into the parser; a connection that waits owns no buffer
  * (OpenSSL gives its own back too, SSL_MODE_RELEASE_BUFFERS). The read event is level-triggered and stays added from
@@ -15,8 +15,9 @@
  *
  * Deadlines are looked at by a periodic sweep, not by a timer each: setting one is then a store.
  *
- * A refused request is answered, and then the rest of what the client sends is read and thrown away for a moment:
- * closing with unread bytes would reset the connection, and the client might never see why. */
+ * After the last reply of a connection we end our half and read and throw away what still comes, until the client has
+ * ended its half or for a moment (RFC 9112 9.6): closing with unread bytes would reset the connection, and the client
+ * might never see the reply. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -111,13 +112,9 @@ void conn_close(struct conn *c)
     shard_conn_gone(s);
 }
 
-/* The end of the last reply: at once, or after a moment of throwing away. */
+/* After the last reply: no more from us, and a moment of throwing away what the client still sends. */
 static void finish(struct conn *c)
 {
-    if (!c->refused && c->rest_at == c->rest.n) {
-        conn_close(c);
-        return;
-    }
     if (c->ssl) SSL_shutdown(c->ssl);
     ERR_clear_error();
     shutdown(c->fd, SHUT_WR);
@@ -256,7 +253,7 @@ static void begin_reply(struct conn *c)
 static void refuse(struct conn *c, int status)
 {
     COUNT(c->shard, requests_refused, 1);
-    c->closing = c->refused = true;
+    c->closing = true;
     c->x->reply = (struct http_reply){ .status = status };
     begin_reply(c);
 }

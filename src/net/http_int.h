@@ -48,7 +48,6 @@ struct conn {
     bool in_handler;                   /* handle() is on the stack */
     bool answered;                     /* it answered before it returned */
     bool closing;                      /* the reply under way is the last */
-    bool refused;                      /* the peer may still be sending: linger before closing */
     int64_t deadline_us;               /* of the present state */
     struct xchg *x;                    /* the request being read, handled or answered */
     size_t sent;                       /* of head and body of the reply */
