@@ -7,7 +7,10 @@
 
 #include <stdio.h>
 
-enum { TEXT_MAX = 64 * 1024, DUMP_MAX = 32 << 20 };
+enum {
+    TEXT_MAX = 64 * 1024, ENCODED_MAX = 1 << 20, DUMP_MAX = 32 << 20,
+    PIECE = 768,                       /* a multiple of 3: base64 of one piece needs no padding */
+};
 
 void jsonout_text(json_t *o, const char *key, struct slice text)
 {
@@ -50,18 +53,33 @@ void jsonout_operation(json_t *o, const char *key, int64_t id)
     json_object_set_new(o, key, id ? json_string(text) : json_null());
 }
 
-void jsonout_base64(json_t *o, const char *key, struct slice bytes, struct arena *a)
+/* put_encoded -- the bytes in pieces through `encode`, so that a full arena can never turn a value into null. */
+static void put_encoded(json_t *o, const char *key, struct slice bytes, void (*encode)(struct slice piece, char *out))
 {
-    char *text = bytes.n ? arena_alloc(a, 4 * ((bytes.n + 2) / 3) + 1) : NULL;
-    if (text) slice_to_b64(bytes, text);
-    json_object_set_new(o, key, text ? json_string(text) : json_null());
+    char piece[2 * PIECE + 8];
+    struct buf b;
+    buf_init(&b, ENCODED_MAX);
+    for (size_t at = 0; at < bytes.n; at += PIECE) {
+        encode(slice_of(bytes.p + at, bytes.n - at < PIECE ? bytes.n - at : PIECE), piece);
+        buf_str(&b, piece);
+    }
+    json_object_set_new(o, key, b.n && !b.failed ? json_stringn((const char *)b.p, b.n) : json_null());
+    buf_free(&b);
 }
 
-void jsonout_hex(json_t *o, const char *key, struct slice bytes, struct arena *a)
+static void upper_hex(struct slice piece, char *out)
 {
-    char *text = bytes.n ? arena_alloc(a, 2 * bytes.n + 1) : NULL;
-    if (text) slice_hex(bytes, true, text);
-    json_object_set_new(o, key, text ? json_string(text) : json_null());
+    slice_hex(piece, true, out);
+}
+
+void jsonout_base64(json_t *o, const char *key, struct slice bytes)
+{
+    put_encoded(o, key, bytes, slice_to_b64);
+}
+
+void jsonout_hex(json_t *o, const char *key, struct slice bytes)
+{
+    put_encoded(o, key, bytes, upper_hex);
 }
 
 void jsonout_iccid(json_t *o, const char *key, struct slice iccid)

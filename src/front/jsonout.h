@@ -18,9 +18,9 @@ void jsonout_time(json_t *o, const char *key, int64_t us);
 void jsonout_int_unless(json_t *o, const char *key, int64_t v, int64_t none);
 /* jsonout_operation -- "op_" and 16 digits; 0 = null. */
 void jsonout_operation(json_t *o, const char *key, int64_t id);
-/* jsonout_base64, jsonout_hex -- octets; the empty slice = null. Hex is in upper case, as SGP.32 JSON has it. */
-void jsonout_base64(json_t *o, const char *key, struct slice bytes, struct arena *a);
-void jsonout_hex(json_t *o, const char *key, struct slice bytes, struct arena *a);
+/* jsonout_base64, jsonout_hex -- up to some 500 kB of octets; the empty slice = null. Hex is in upper case, as SGP.32 JSON has it. */
+void jsonout_base64(json_t *o, const char *key, struct slice bytes);
+void jsonout_hex(json_t *o, const char *key, struct slice bytes);
 /* jsonout_iccid -- as people write it; the empty slice = null. */
 void jsonout_iccid(json_t *o, const char *key, struct slice iccid);
 

@@ -112,7 +112,7 @@ static json_t *policy_rules(int64_t bits)
     return list;
 }
 
-static json_t *profile_json(const struct device *d, const struct profile *p, struct arena *a)
+static json_t *profile_json(const struct device *d, const struct profile *p)
 {
     json_t *o = json_object();
     const char *class_ = p->class_ < 0 ? NULL : der_name(profile_class_names, p->class_);
@@ -122,7 +122,7 @@ static json_t *profile_json(const struct device *d, const struct profile *p, str
     jsonout_text_or_null(o, "name", p->name);
     jsonout_text_or_null(o, "provider", p->provider);
     jsonout_text_or_null(o, "nickname", p->nickname);
-    jsonout_hex(o, "aid", p->aid, a);
+    jsonout_hex(o, "aid", p->aid);
     json_object_set_new(o, "class", json_string(class_ ? class_ : "unknown"));
     json_object_set_new(o, "fallback", json_boolean(p->fallback));
     json_object_set_new(o, "fallback_allowed", json_boolean(p->fallback_allowed));
@@ -134,19 +134,19 @@ static json_t *profile_json(const struct device *d, const struct profile *p, str
     return o;
 }
 
-static json_t *reported(const struct device_data *d, struct arena *a)
+static json_t *reported(const struct device_data *d)
 {
     if (!d->as_of_us) return json_null();
     json_t *o = json_object();
     jsonout_time(o, "as_of", d->as_of_us);
     jsonout_text(o, "provenance", slice_str(evidence_name(EVIDENCE_IPA_REPORTED)));
-    jsonout_base64(o, "eum_certificate", d->eum_cert, a);
-    jsonout_base64(o, "euicc_certificate", d->euicc_cert, a);
-    jsonout_base64(o, "ipa_euicc_data", d->info, a);
+    jsonout_base64(o, "eum_certificate", d->eum_cert);
+    jsonout_base64(o, "euicc_certificate", d->euicc_cert);
+    jsonout_base64(o, "ipa_euicc_data", d->info);
     return o;
 }
 
-static json_t *hints(const struct hint_list *list, struct arena *a)
+static json_t *hints(const struct hint_list *list)
 {
     json_t *items = json_array();
     for (size_t i = 0; i < list->n; i++) {
@@ -154,7 +154,7 @@ static json_t *hints(const struct hint_list *list, struct arena *a)
         jsonout_time(o, "received_at", list->v[i].received_us);
         jsonout_text(o, "kind", list->v[i].kind);
         jsonout_text(o, "why", list->v[i].why);
-        jsonout_base64(o, "raw", list->v[i].raw, a);
+        jsonout_base64(o, "raw", list->v[i].raw);
         json_array_append_new(items, o);
     }
     return items;
@@ -172,10 +172,10 @@ enum eim_err rest_device_get(struct rest_call *c, struct err *e)
     struct device_view v = { 0 };
     TRY(manage_device(c->rest->c.eim, &c->who, c->params[0], &v, c->arena, e));
     json_t *o = device_json(&v), *profiles = json_array();
-    for (size_t i = 0; i < v.profiles.n; i++) json_array_append_new(profiles, profile_json(&v.device, &v.profiles.v[i], c->arena));
+    for (size_t i = 0; i < v.profiles.n; i++) json_array_append_new(profiles, profile_json(&v.device, &v.profiles.v[i]));
     json_object_set_new(o, "profiles", profiles);
-    json_object_set_new(o, "reported", reported(&v.data, c->arena));
-    json_object_set_new(o, "hints", hints(&v.hints, c->arena));
+    json_object_set_new(o, "reported", reported(&v.data));
+    json_object_set_new(o, "hints", hints(&v.hints));
     json_object_set_new(o, "notifications", notifications(&v.notifications));
     return rest_reply_json(c, o, e);
 }

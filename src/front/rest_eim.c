@@ -28,8 +28,8 @@ enum eim_err rest_eim_configuration(struct rest_call *c, struct err *e)
     jsonout_text_or_null(o, "fqdn", d->eim_fqdn);
     json_object_set_new(o, "counter", json_integer(d->counter_value));
     json_object_set_new(o, "association_token", json_integer(d->association_token));
-    jsonout_base64(o, "public_key", spki ? d->eim_public_key_data.eim_public_key : (struct slice){ 0 }, c->arena);
-    jsonout_base64(o, "tls_anchor", anchor, c->arena);
+    jsonout_base64(o, "public_key", spki ? d->eim_public_key_data.eim_public_key : (struct slice){ 0 });
+    jsonout_base64(o, "tls_anchor", anchor);
     return rest_reply_json(c, o, e);
 }
 

@@ -30,7 +30,7 @@ static json_t *operation_json(const struct operation *op, const struct eid *eid,
     jsonout_time(o, "expires_at", op->expires_us);
     json_object_set_new(o, "override", override_names(op->overrides));
     jsonout_int_unless(o, "counter", op->counter, 0);
-    jsonout_hex(o, "transaction_id", op->txid, a);
+    jsonout_hex(o, "transaction_id", op->txid);
     json_object_set_new(o, "deliveries", json_integer(op->deliveries));
     jsonout_time(o, "first_sent_at", op->first_sent_us);
     jsonout_time(o, "last_sent_at", op->last_sent_us);
