@@ -109,7 +109,7 @@ static struct slice signed_error(struct sim_euicc *c, const struct package *p, i
 static struct slice result_data(struct sim_euicc *c, struct slice eim_id, struct slice counter, struct slice txid, uint32_t seq,
                                 struct slice results, struct arena *a)
 {
-    struct slice extra = c->quirks & SIM_Q(UNKNOWN_FIELDS) ? TLV(a, T_UNKNOWN_SIGNED, SLICE("future")) : (struct slice){ 0 };
+    struct slice extra = c->quirks & SIM_Q(UNKNOWN_SIGNED) ? TLV(a, T_UNKNOWN_SIGNED, SLICE("future")) : (struct slice){ 0 };
     return TLV(a, T_SEQUENCE, eim_id, counter, txid, tlv_put_int(a, T_3, seq), results, extra);
 }
 
@@ -121,7 +121,7 @@ static bool add_result(struct run *r, struct slice result, bool goes_on)
     uint64_t q = r->c->quirks;
     struct tlv t;
     if (q & SIM_Q(UNKNOWN_RESULT))
-        result = TLV_EMPTY(r->a, T_UNKNOWN_RESULT);
+        result = tlv_put_int(r->a, T_UNKNOWN_RESULT, 0);
     else if (q & SIM_Q(BARE_INTEGER) && tlv_only(result, &t) && t.value.n == 1 && t.tag < T_C0)
         result = TLV(r->a, T_INTEGER, t.value);
     tlv_add(&r->results, result);

@@ -18,7 +18,8 @@
     X(NEVER_BUNDLE,        "never-bundle",         "notifications are never sent along (6.18)")                  \
     X(DER_SIGNATURE,       "der-signature",        "5F37 holds a DER Ecdsa-Sig-Value (6.10)")                    \
     X(CAPS_BYTES,          "caps-byte-per-bit",    "capability BIT STRINGs with one octet per bit (6.20)")       \
-    X(UNKNOWN_FIELDS,      "unknown-fields",       "fields from a newer version, outside and inside (0.3)")      \
+    X(UNKNOWN_FIELDS,      "unknown-fields",       "fields from a newer version in polls and around results (0.3)") \
+    X(UNKNOWN_SIGNED,      "unknown-signed",       "a field from a newer version inside what the card signs (0.3)") \
     X(UNKNOWN_RESULT,      "unknown-result",       "an operation's result under an unknown tag (2.4)")           \
     X(BARE_INTEGER,        "bare-integer",         "an operation's result as untagged INTEGER (2.4)")            \
     X(LONG_LENGTH,         "long-length",          "BER lengths with needless zeros (6.21)")                     \

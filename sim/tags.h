@@ -34,7 +34,7 @@ enum sim_tag {
     T_CONNECTIVITY = 0xBF5F, T_MEMORY_RESET = 0xBF64, T_SET_DEFAULT_DP = 0xBF65,
 
     /* fields that only newer or odd peers send (pitfalls of sgp32.md 6) */
-    T_UNKNOWN_A = 0x9F50, T_UNKNOWN_B = 0x9F51, T_UNKNOWN_SIGNED = 0x9E, T_UNKNOWN_RESULT = 0x9F60
+    T_UNKNOWN_A = 0x9F50, T_UNKNOWN_B = 0x9F7F, T_UNKNOWN_SIGNED = 0x9E, T_UNKNOWN_RESULT = 0x9F60
 };
 
 /* listProfileInfo without a tag list (sgp32.md 2.3, SGP.32 5.9.14), as the value of 5C */

@@ -194,13 +194,11 @@ struct slice tlv_put_str(struct arena *a, uint32_t tag, const char *s)
 struct slice tlv_long_form(struct arena *a, struct slice one)
 {
     struct tlv t;
-    uint8_t tag[8], length[5] = { 0x84 };
-    if (tlv_is_bad(one) || !tlv_only(one, &t))
+    if (tlv_is_bad(one) || !tlv_only(one, &t) || t.value.n > 0xFFFF)
         return one;
+    uint8_t tag[8], length[4] = { 0x83, 0, (uint8_t)(t.value.n >> 8), (uint8_t)t.value.n };
     size_t n = put_header(tag, t.tag, 0) - 1;
-    for (int i = 0; i < 3; i++)
-        length[2 + i] = (uint8_t)(t.value.n >> (16 - 8 * i));
-    return TLV(a, 0, slice_of(tag, n), slice_of(length, 5), t.value);
+    return TLV(a, 0, slice_of(tag, n), slice_of(length, sizeof length), t.value);
 }
 
 void tlv_add(struct tlv_list *l, struct slice part)

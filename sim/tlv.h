@@ -51,8 +51,8 @@ struct slice tlv_put_bits(struct arena *a, uint32_t tag, uint32_t bits, unsigned
 struct slice tlv_put_bool(struct arena *a, uint32_t tag, bool v);
 struct slice tlv_put_str(struct arena *a, uint32_t tag, const char *s);     /* NULL adds nothing */
 
-/* tlv_long_form -- the TLV once more with its outermost length in four octets, the first a needless zero (BER, not DER;
- * pitfall of sgp32.md 6.21). */
+/* tlv_long_form -- the TLV once more with its outermost length in three octets, the first a needless zero (BER, not DER;
+ * pitfall of sgp32.md 6.21); as it is when it has 64 KiB or more. */
 struct slice tlv_long_form(struct arena *a, struct slice one);
 
 struct tlv_list { struct slice part[TLV_LIST_MAX]; size_t n; bool full; };

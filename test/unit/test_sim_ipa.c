@@ -1,0 +1,895 @@
+/* test_sim_ipa.c -- the simulated IPA against a scripted eIM: what it sends, what it removes, what it survives. */
+#include "test/unit/sim_double.h"
+
+#include <stdio.h>
+
+enum { QUEUE = 8, LOG = 256 };
+
+/* The scripted eIM: hands out its queue one by one, each until its result was accepted; acknowledges what it is told to. */
+enum acking { ACK_ALL, ACK_RESULT_ONLY, ACK_NOTHING, ACK_OLD_EMPTY, ACK_ERROR, ACK_REFUSED, ACK_GARBAGE };
+struct eim {
+    struct arena a;
+    struct slice queue[QUEUE];
+    unsigned queued, at;
+    enum acking acking;
+    int lose_request, lose_reply;      /* number of the message (from 0) that is lost; -1: none */
+    bool endless;                      /* hands out the first for ever */
+    int poll_error;                    /* instead of noEimPackageAvailable */
+    struct slice log[LOG];
+    int posts;
+    struct slice accepted;             /* the last result it took, as sent */
+    unsigned repeated;
+};
+
+static struct rig rig;
+static struct eim eim;
+static struct sim_ipa_config config;
+static struct sim_ipa ipa;
+static struct sim_counters n;
+static struct arena scratch;
+
+static int open_rig(void **state)
+{
+    (void)state;
+    rig_open(&rig, CURVE_P256);
+    eim = (struct eim){ .lose_request = -1, .lose_reply = -1 };
+    arena_init(&eim.a, 32 << 20);
+    config = (struct sim_ipa_config){ 0 };
+    sim_ipa_init(&ipa, &rig.card, &config, 1);
+    n = (struct sim_counters){ 0 };
+    arena_init(&scratch, SIM_IPA_ARENA);
+    return 0;
+}
+
+static int close_rig(void **state)
+{
+    (void)state;
+    sim_ipa_free(&ipa);
+    arena_free(&scratch);
+    arena_free(&eim.a);
+    rig_close(&rig);
+    return 0;
+}
+
+/* ---- the scripted eIM ---------------------------------------------------------------------------------------- */
+
+static void note_epr(struct slice epr, struct tlv_list *acks)
+{
+    struct tlv t, data, seq;
+    if (!tlv_only(epr, &t))
+        return;
+    struct slice s = t.value;
+    (void)(tlv_take(&s, T_EUICC_PACKAGE, &t) && (s = t.value, true));
+    if (tlv_take(&s, T_C0, &t))
+        s = t.value;
+    if (tlv_take(&s, T_SEQUENCE, &data) && tlv_find(data.value, T_3, &seq))
+        tlv_add(acks, TLV(&eim.a, T_0, seq.value));
+}
+
+static void note_notifications(struct slice list, struct tlv_list *acks)
+{
+    struct tlv t, metadata, seq;
+    while (tlv_next(&list, &t))
+        if (tlv_take(&t.value, T_NOTIFICATION_METADATA, &metadata) && tlv_take(&metadata.value, T_0, &seq))
+            tlv_add(acks, seq.raw);
+}
+
+static struct slice on_result(struct slice body)
+{
+    struct tlv_list acks = { 0 };
+    struct tlv t, inner, arm;
+    struct slice result;
+    (void)tlv_take(&body, T_EID, &t);
+    assert_true(tlv_next(&body, &t));
+    result = t.raw;
+    if (t.tag == T_SEQUENCE) {
+        assert_true(tlv_take(&t.value, T_EUICC_PACKAGE, &inner));
+        result = inner.raw;
+        assert_true(tlv_take(&t.value, T_C0, &arm));
+        if (eim.acking == ACK_ALL)
+            note_notifications(arm.value, &acks);
+    }
+    if (t.tag == T_IPA_DATA && tlv_only(t.value, &arm) && tlv_find(arm.value, T_C2, &inner))
+        for (struct slice rest = inner.value; tlv_next(&rest, &inner);)
+            note_epr(inner.raw, &acks);
+    note_epr(result, &acks);
+    bool again = slice_eq(result, eim.accepted);
+    eim.repeated += again;
+    switch (eim.acking) {
+    case ACK_ERROR: return hx(&rig, "BF500302017F");
+    case ACK_GARBAGE: return hx(&rig, "BF5005");
+    default: break;
+    }
+    eim.accepted = arena_copy(&eim.a, result);
+    if (!again && !eim.endless && eim.at < eim.queued)
+        eim.at++;
+    if (eim.acking == ACK_OLD_EMPTY)
+        return hx(&rig, "BF5000");
+    return acks.n && eim.acking != ACK_NOTHING ? TLV(&eim.a, T_PROVIDE_RESULT, tlv_list_end(&eim.a, T_ACKS, &acks)) : hx(&rig, "BF50023000");
+}
+
+static enum sim_reply post(void *arg, struct slice request, struct slice *reply, struct arena *a)
+{
+    struct tlv t;
+    (void)arg;
+    (void)a;
+    int number = eim.posts++;
+    assert_true(number < LOG);
+    eim.log[number] = arena_copy(&eim.a, request);
+    if (number == eim.lose_request)
+        return SIM_LOST;
+    if (!tlv_only(eim.log[number], &t)) {                /* a truncated one, or BER */
+        *reply = hx(&rig, "BF50023000");
+        return SIM_REFUSED;
+    }
+    if (t.tag == T_GET_EIM_PACKAGE) {
+        struct slice error = TLV(&eim.a, T_GET_EIM_PACKAGE, tlv_put_int(&eim.a, T_INTEGER, eim.poll_error ? eim.poll_error : 1));
+        *reply = eim.at < eim.queued ? TLV(&eim.a, T_GET_EIM_PACKAGE, eim.queue[eim.at]) : error;
+    } else if (t.tag == T_PROVIDE_RESULT) {
+        if (eim.acking == ACK_REFUSED)
+            return SIM_REFUSED;
+        *reply = on_result(t.value);
+    } else {
+        assert_int_equal(t.tag, T_HANDLE_NOTIFICATION);
+        assert_true(tlv_only(t.value, &t));
+        (void)on_result(t.value);                        /* no body: nothing can be acknowledged on this way */
+    }
+    return number == eim.lose_reply ? SIM_LOST : SIM_REPLY;
+}
+
+static enum sim_contact contact(void)
+{
+    const struct sim_transport t = { post, NULL };
+    return sim_ipa_contact(&ipa, &t, &n, &scratch);
+}
+
+static void queue(struct slice message)
+{
+    assert_true(eim.queued < QUEUE);
+    eim.queue[eim.queued++] = message;
+}
+
+static void queue_psmos(const char *ops)
+{
+    queue(package_for(&rig, rig.card.eid, ++rig.counter, psmos(&rig, ops)));
+}
+
+/* The structure of a message as tags: "BF50{5A,BF51{A0{...}}}". */
+static void shape_into(struct slice body, char *out, size_t room)
+{
+    struct tlv t;
+    size_t len = strlen(out);
+    while (tlv_next(&body, &t)) {
+        len += (size_t)snprintf(out + len, room - len, "%X", (unsigned)t.tag);
+        if (t.raw.p[0] & 0x20) {
+            len += (size_t)snprintf(out + len, room - len, "{");
+            shape_into(t.value, out, room);
+            len = strlen(out);
+            len += (size_t)snprintf(out + len, room - len, "}");
+        }
+        if (body.n)
+            len += (size_t)snprintf(out + len, room - len, ",");
+    }
+    if (body.n)
+        snprintf(out + len, room - len, "malformed");
+}
+
+static const char *shape(struct slice message)
+{
+    char *s = arena_alloc(&rig.a, 8192);
+    shape_into(message, s, 8192);
+    return s;
+}
+
+static struct slice last(void)
+{
+    return eim.log[eim.posts - 1];
+}
+
+static struct slice eid_tlv(void)
+{
+    return TLV(&rig.a, T_EID, slice_of(rig.card.eid, SIM_EID));
+}
+
+#define A "5A0A" ICCID_A
+#define B "5A0A" ICCID_B
+#define EPR_SHAPE "BF51{A0{30{80,81,82,83,30{83}},5F37}}"
+#define NOTE_SHAPE "30{BF2F{80,81,C,5A},5F37,30{"
+
+/* ---- polling ------------------------------------------------------------------------------------------------- */
+
+static void a_poll_is_the_eid_and_nothing_more(void **state)
+{
+    (void)state;
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_int_equal(eim.posts, 1);
+    assert_bytes(last(), TLV(&rig.a, T_GET_EIM_PACKAGE, eid_tlv()));
+    assert_int_equal(n.polls, 1);
+    assert_int_equal(n.nothing_pending, 1);
+}
+
+static void a_change_is_told_until_a_reply_arrives(void **state)
+{
+    (void)state;
+    rig.card.profiles[1].flags |= SIM_FALLBACK_ATTRIBUTE;
+    assert_int_equal(sim_ipa_local(&ipa, SIM_DO_FALLBACK, &scratch), 0);
+    assert_enabled(&rig, ICCID_B);
+    eim.lose_request = 0;
+    eim.lose_reply = 1;
+    struct slice want = TLV(&rig.a, T_GET_EIM_PACKAGE, eid_tlv(), hx(&rig, "8000 810101 820362F220"));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(contact(), i < 2 ? SIM_RETRY : SIM_IDLE);
+        assert_bytes(last(), want);
+    }
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_bytes(last(), TLV(&rig.a, T_GET_EIM_PACKAGE, eid_tlv()));
+    assert_int_equal(sim_ipa_local(&ipa, SIM_DO_EMERGENCY_ON, &scratch), 8);       /* refused: nothing to tell */
+    assert_int_equal(sim_ipa_reset(&ipa, 0x04, &scratch), 1);
+    contact();
+    assert_bytes(last(), TLV(&rig.a, T_GET_EIM_PACKAGE, eid_tlv()));
+    assert_int_equal(sim_ipa_reset(&ipa, 0x01, &scratch), 0);
+    contact();
+    assert_bytes(last(), TLV(&rig.a, T_GET_EIM_PACKAGE, eid_tlv(), hx(&rig, "8000 810104")));      /* no profile, no network */
+}
+
+static void an_eid_error_and_garbage_end_the_contact(void **state)
+{
+    (void)state;
+    static const int codes[] = { 2, 3, 4, 127 };
+    for (size_t i = 0; i < 4; i++) {
+        eim.poll_error = codes[i];
+        assert_int_equal(contact(), codes[i] == 127 ? SIM_LATER : SIM_UNKNOWN);
+    }
+    assert_int_equal(n.unknown_to_eim, 3);
+    assert_int_equal(n.nothing_pending, 0);
+    eim.endless = true;
+    queue(hx(&rig, ""));                                                           /* BF4F 00 */
+    assert_int_equal(contact(), SIM_BROKEN);
+    assert_int_equal(n.malformed, 1);
+    eim.queue[0] = hx(&rig, "020101 020101");
+    assert_int_equal(contact(), SIM_BROKEN);
+    eim.queue[0] = hx(&rig, "BF5103");
+    assert_int_equal(contact(), SIM_BROKEN);
+    assert_int_equal(n.polls, 7);
+}
+
+static void an_unknown_package_is_refused_as_such(void **state)
+{
+    (void)state;
+    queue(hx(&rig, "BF7F00"));
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_bytes(eim.log[1], TLV(&rig.a, T_PROVIDE_RESULT, eid_tlv(), hx(&rig, "A003020102")));
+}
+
+static void a_contact_has_a_ceiling(void **state)
+{
+    (void)state;
+    eim.endless = true;
+    queue(hx(&rig, "BF52035C0183"));
+    assert_int_equal(contact(), SIM_CEILING);
+    assert_int_equal(eim.posts, SIM_IPA_STEPS);
+}
+
+/* ---- packages and results ------------------------------------------------------------------------------------ */
+
+static void results_travel_verbatim_with_notifications_and_leave_when_acknowledged(void **state)
+{
+    (void)state;
+    queue_psmos("A30C" B);
+    queue_psmos("BF2D055C035A9F70");
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_int_equal(eim.posts, 5);                                                /* poll, result, poll, result, poll */
+    const char *s = shape(eim.log[1]);
+    assert_int_equal(strncmp(s, "BF50{5A,30{" EPR_SHAPE ",A0{" NOTE_SHAPE, strlen("BF50{5A,30{" EPR_SHAPE ",A0{" NOTE_SHAPE)), 0);
+    assert_non_null(strstr(s, "}," NOTE_SHAPE));                                    /* the second one */
+    assert_string_equal(shape(eim.log[3]), "BF50{5A,BF51{A0{30{80,81,82,83,30{BF2D{A0{E3{5A,9F70},E3{5A,9F70}}}}},5F37}}}");
+    assert_int_equal(rig.card.stored.n, 0);
+    assert_int_equal(n.executed, 2);
+    assert_int_equal(n.results, 2);
+    assert_int_equal(n.notifications, 2);
+    assert_int_equal(n.acks, 4);
+    assert_int_equal(n.removed, 4);
+    assert_int_equal(n.switches, 1);
+    assert_int_equal(n.checks, 2);
+    assert_bytes(eim.log[2], TLV(&rig.a, T_GET_EIM_PACKAGE, eid_tlv(), hx(&rig, "820362F220")));   /* another network now */
+}
+
+static void what_the_card_answers_is_what_the_eim_gets(void **state)
+{
+    (void)state;
+    queue_psmos("A600");
+    eim.lose_request = 1;                                                          /* stop when the result is on its way */
+    assert_int_equal(contact(), SIM_RETRY);
+    struct tlv t, arm;
+    struct slice stored = sim_euicc_es10b(&rig.card, hx(&rig, "BF2B04A0028200"), &rig.a);
+    assert_true(tlv_only(stored, &t) && tlv_only(t.value, &arm));
+    assert_bytes(last(), TLV(&rig.a, T_PROVIDE_RESULT, eid_tlv(), arm.value));
+}
+
+static void results_of_ecos_and_refusals_carry_no_notifications(void **state)
+{
+    (void)state;
+    queue_psmos("A30C" B);
+    eim.acking = ACK_NOTHING;                                                      /* its notifications stay on the card */
+    contact();
+    rig.eim_id = "eve";
+    queue(package_for(&rig, rig.card.eid, 9, psmos(&rig, "A600")));
+    rig.eim_id = EIM_ID;
+    queue(package_for(&rig, rig.card.eid, 1, psmos(&rig, "A600")));
+    queue(package_for(&rig, rig.card.eid, ++rig.counter, ecos(&rig, hx(&rig, "AB00"))));
+    int from = eim.posts;
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_string_equal(shape(eim.log[from + 1]), "BF50{5A,BF51{A2{80,82}}}");
+    assert_string_equal(shape(eim.log[from + 3]), "BF50{5A,BF51{A1{30{80,81,82,2},5F37}}}");
+    assert_string_equal(shape(eim.log[from + 5]), "BF50{5A,BF51{A0{30{80,81,82,83,30{AB{A0{30{80,82}}}}},5F37}}}");
+    assert_int_equal(n.refused_unsigned, 1);
+    assert_int_equal(n.refused_replay, 1);
+    assert_int_equal(n.executed, 2);
+}
+
+static void nothing_unacknowledged_is_removed(void **state)
+{
+    (void)state;
+    static const struct { enum acking acking; unsigned removed; } rows[] = {
+        { ACK_NOTHING, 0 }, { ACK_OLD_EMPTY, 0 }, { ACK_RESULT_ONLY, 1 },
+    };
+    for (size_t i = 0; i < 3; i++) {
+        struct sim_counters before = n;
+        eim.acking = rows[i].acking;
+        queue_psmos(i % 2 ? "A30C" A : "A30C" B);
+        assert_int_equal(contact(), SIM_IDLE);
+        assert_int_equal(n.results - before.results, 1);                           /* delivered all the same, and once */
+        assert_int_equal(n.removed - before.removed, rows[i].removed);
+    }
+    eim.acking = ACK_ALL;                                                          /* 3 x 2 notifications are still there */
+    queue_psmos("A600");
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_int_equal(n.removed, 1 + 1 + 6);
+}
+
+static void a_refused_result_is_tried_three_times_and_then_left_on_the_card(void **state)
+{
+    (void)state;
+    static const struct { enum acking acking; enum sim_contact said; } rows[] = {
+        { ACK_ERROR, SIM_LATER }, { ACK_REFUSED, SIM_LATER }, { ACK_GARBAGE, SIM_BROKEN },
+    };
+    for (size_t i = 0; i < 3; i++) {
+        queue_psmos("A600");
+        eim.acking = rows[i].acking;
+        for (int k = 0; k < SIM_REFUSALS; k++) {
+            int polls = (int)n.polls;
+            assert_int_equal(contact(), rows[i].said);
+            assert_int_equal(n.polls, polls + (k == 0));                           /* nothing new is asked for meanwhile */
+        }
+        assert_int_equal(n.results_given_up, i + 1);
+        eim.at = eim.queued;
+        assert_int_equal(contact(), SIM_IDLE);
+    }
+    assert_int_equal(n.result_errors, 3);
+    assert_int_equal(n.removed, 0);
+    assert_true(rig.card.stored.n > 0);
+}
+
+/* One message is lost, before the eIM sees it or after it answered, at each place of the exchange: the package runs
+ * once, its result arrives, and the card ends empty. */
+static void a_loss_at_any_step_costs_nothing_but_a_repetition(void **state)
+{
+    (void)state;
+    for (int step = 0; step < 7; step++)
+        for (int way = 0; way < 2; way++) {
+            close_rig(NULL);
+            open_rig(NULL);
+            queue_psmos("A30E" B "0500");
+            queue(hx(&rig, "BF52065C0484A5A6A8"));
+            queue_psmos("BF2D00");
+            *(way ? &eim.lose_reply : &eim.lose_request) = step;
+            int contacts = 0;
+            enum sim_contact said;
+            while ((said = contact()) != SIM_IDLE && contacts++ < 5)
+                assert_int_equal(said, SIM_RETRY);
+            assert_int_equal(said, SIM_IDLE);
+            assert_int_equal(contacts, 1);
+            assert_enabled(&rig, ICCID_B);
+            assert_int_equal(n.executed, 2);
+            assert_int_equal(n.refused_replay, 0);
+            assert_int_equal(n.rollbacks, 0);
+            assert_int_equal(eim.at, 3);
+            assert_int_equal(eim.repeated, way && step % 2);                       /* results that it had got already */
+            assert_int_equal(rig.card.stored.n, 0);
+            assert_int_equal(n.transport_errors, 1);
+        }
+}
+
+static void losses_follow_the_configured_rate_and_the_seed(void **state)
+{
+    (void)state;
+    struct sim_counters first;
+    for (int run = 0; run < 2; run++) {
+        close_rig(NULL);
+        open_rig(NULL);
+        config.loss_ppm = 300000;
+        for (int i = 0; i < LOG - 1 && eim.posts < LOG - 2; i++)
+            (void)contact();
+        if (run == 0)
+            first = n;
+    }
+    assert_memory_equal(&first, &n, sizeof n);
+    assert_int_equal(n.transport_errors, 0);
+    assert_in_range(n.lost_requests, 20, 65);
+    assert_in_range(n.lost_replies, 20, 65);
+}
+
+static void after_a_restart_the_card_is_asked_for_what_was_not_delivered(void **state)
+{
+    (void)state;
+    queue_psmos("A30C" B);
+    eim.lose_request = 1;
+    assert_int_equal(contact(), SIM_RETRY);
+    sim_ipa_restart(&ipa);
+    eim.lose_request = 2;
+    assert_int_equal(contact(), SIM_RETRY);
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_int_equal(n.executed, 1);
+    assert_int_equal(eim.at, 1);
+    assert_int_equal(rig.card.stored.n, 0);
+}
+
+/* ---- rollback ------------------------------------------------------------------------------------------------ */
+
+static void without_network_on_the_new_profile_the_ipa_rolls_back(void **state)
+{
+    (void)state;
+    ipa.no_coverage = 1 << 1;
+    queue_psmos("A30E" B "0500");
+    int contacts = 0;
+    while (contact() == SIM_RETRY)
+        assert_true(++contacts < 10);
+    assert_int_equal(contacts, SIM_ROLLBACK_TRIES - 1);
+    assert_enabled(&rig, ICCID_A);
+    assert_int_equal(n.rollbacks, 1);
+    assert_int_equal(n.no_coverage, SIM_ROLLBACK_TRIES);
+    assert_int_equal(eim.posts, 3);                                                /* poll; the rollback's result; poll */
+    struct tlv t, data, list;
+    assert_true(tlv_only(eim.accepted, &t) && tlv_only(t.value, &t) && tlv_take(&t.value, T_SEQUENCE, &data) && tlv_find(data.value, T_SEQUENCE, &list));
+    assert_bytes(list.value, hx(&rig, "8C0100"));
+    checked(&rig, &rig.card, eim.accepted, T_C0);
+    assert_int_equal(rig.card.stored.n, 0);
+    assert_int_equal(n.executed, 1);
+}
+
+static void without_the_right_it_stays_and_tries_for_ever(void **state)
+{
+    (void)state;
+    for (int row = 0; row < 2; row++) {
+        close_rig(NULL);
+        open_rig(NULL);
+        ipa.no_coverage = 1 << 1;
+        rig.card.quirks = row ? SIM_Q(NO_ROLLBACK) : 0;
+        queue_psmos(row ? "A30E" B "0500" : "A30C" B);
+        for (int i = 0; i < 20; i++)
+            assert_int_equal(contact(), SIM_RETRY);
+        assert_enabled(&rig, ICCID_B);
+        assert_int_equal(n.rollbacks, 0);
+        ipa.no_coverage = 0;                                                       /* the network is back */
+        assert_int_equal(contact(), SIM_IDLE);
+        assert_int_equal(eim.at, 1);
+    }
+}
+
+static void a_delivered_result_ends_the_wish_to_roll_back(void **state)
+{
+    (void)state;
+    queue_psmos("A30E" B "0500");
+    assert_int_equal(contact(), SIM_IDLE);
+    ipa.no_coverage = 1 << 1;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(contact(), SIM_RETRY);
+    assert_int_equal(n.rollbacks, 0);
+    assert_enabled(&rig, ICCID_B);
+}
+
+/* ---- BF52 and BF54 ------------------------------------------------------------------------------------------- */
+
+/* The answer to a request (hex), as BF50's content behind the EID. */
+static struct slice answer_to(const char *request)
+{
+    struct tlv t, eid;
+    eim.queued = eim.at = 0;
+    eim.accepted = (struct slice){ 0 };                                            /* the same answer twice is none repeated */
+    queue(hx(&rig, request));
+    int from = eim.posts;
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_int_equal(eim.posts, from + 3);
+    assert_true(tlv_only(eim.log[from + 1], &t));
+    assert_true(tlv_take(&t.value, T_EID, &eid));
+    return t.value;
+}
+
+static void data_is_answered_with_exactly_the_requested_tags(void **state)
+{
+    (void)state;
+    struct tlv t, arm;
+    const char *all = shape(answer_to("BF521F5C0B81BF20BF228384A5A6A8A98310" TXID));
+    assert_non_null(strstr(all, "BF52{A0{BF20{82,A9{4},AA{4}},BF22{81,82,83,84,85,88,A9{4},AA{4},4,C,90,B4{A0{4},81,82}},83,84,A5{"));
+    assert_null(strstr(all, "A0{81"));                                             /* there is no default SM-DP+ */
+    assert_non_null(strstr(all, "},87,A8{80,81},A9{80,A1{85},82}}}"));             /* the transaction id, in its place */
+    assert_psmos(&rig, "BF65128010736D64702E6578616D706C652E636F6D", "BF6503800100");
+    assert_bytes(answer_to("BF52055C038481A8"), hx(&rig, "BF5221 A01F 8110736D64702E6578616D706C652E636F6D 840101 A80880020780 81020780"));
+    assert_string_equal(shape(answer_to("BF52035C01A0")), "BF52{A0{A0{}}}");
+    assert_true(tlv_only(answer_to("BF52035C01A2"), &t) && tlv_only(t.value, &arm) && tlv_only(arm.value, &arm) && arm.tag == T_C2);
+    checked(&rig, &rig.card, arm.value, T_C0);                                     /* the result that assert_psmos left */
+    assert_int_equal(rig.card.stored.n, 0);                                        /* acknowledged from there, too */
+}
+
+static void results_and_notifications_are_selected_by_their_filters(void **state)
+{
+    (void)state;
+    eim.acking = ACK_NOTHING;
+    assert_psmos(&rig, "A30C" B, "830100");                                        /* 1; notifications 2, 3 */
+    assert_psmos(&rig, "A600", "A617 3015 80020560 A10B3009 8003EEEEEE 8100 8200 82020780");       /* 4 */
+    const char *one = shape(answer_to("BF52095C02A0A2 A203800104"));
+    assert_non_null(strstr(one, "A2{BF51{A0{30{80,81,82,83,30{A6{30{80,A1{30{80,81,82}},82}}}},5F37}}}"));
+    assert_null(strstr(one, EPR_SHAPE));
+    const char *two = shape(answer_to("BF52095C01A0 A10481020520"));
+    assert_int_equal(strncmp(two, "BF52{A0{A0{" NOTE_SHAPE, strlen("BF52{A0{A0{" NOTE_SHAPE)), 0);
+    assert_null(strstr(two, "}}," NOTE_SHAPE));
+    assert_string_equal(shape(answer_to("BF52085C01A0 A103800109")), "BF52{A0{A0{}}}");
+}
+
+static void wrong_data_requests_get_their_error(void **state)
+{
+    (void)state;
+    assert_bytes(answer_to("BF52155C015A8310" TXID), hx(&rig, "BF5217A1158010" TXID "020101"));
+    assert_bytes(answer_to("BF52045C02BF2D"), hx(&rig, "BF5205A103020101"));
+    assert_bytes(answer_to("BF52025C00"), hx(&rig, "BF5205A103020101"));
+    assert_bytes(answer_to("BF52085C01840403010203"), hx(&rig, "BF5205A103020105"));
+    assert_bytes(answer_to("BF5200"), hx(&rig, "A003020101"));
+    char truncated_ski[32] = "BF52075C01840402", ski[5];
+    slice_hex(slice_of(rig.pki.ci_ski, 2), true, ski);
+    memcpy(truncated_ski + 16, ski, 5);
+    assert_bytes(answer_to(truncated_ski), hx(&rig, "BF5205A003840101"));          /* a truncated CI identifier matches */
+    rig.card.ecall = true;
+    assert_bytes(answer_to("BF52035C0184"), hx(&rig, "BF5205A103020168"));
+}
+
+static struct slice installed(void *arg, struct sim_euicc *card, struct slice trigger, struct arena *a)
+{
+    (void)card;
+    assert_bytes(trigger, hx(&rig, "BF54128210" TXID));
+    return arg ? TLV(a, T_SEQUENCE, tlv_put_int(a, T_0, 127), TLV(a, T_OCTETS, SLICE("why"))) : tlv_bad;
+}
+
+static void triggers_are_validated_and_answered_as_planned(void **state)
+{
+    (void)state;
+    const char *refused = "A0158010" TXID "020101";
+    assert_bytes(answer_to("BF54128210" TXID), hx(&rig, "BF54178210" TXID "300380017F"));
+    assert_bytes(answer_to("BF5430A01C801A3124736D64702E6578616D706C652E636F6D244142432D3132338210" TXID), hx(&rig, "BF54178210" TXID "300380017F"));
+    assert_bytes(answer_to("BF5419A00580033124248210" TXID), hx(&rig, refused));   /* no address in it */
+    assert_bytes(answer_to("BF5416A00281008210" TXID), hx(&rig, refused));         /* there is no default SM-DP+ */
+    assert_psmos(&rig, "BF65128010736D64702E6578616D706C652E636F6D", "BF6503800100");
+    assert_bytes(answer_to("BF5416A00281008210" TXID), hx(&rig, "BF54178210" TXID "300380017F"));
+    assert_bytes(answer_to("BF5416A0028500 8210" TXID), hx(&rig, refused));
+    config.trigger = installed;
+    config.trigger_arg = &rig;
+    assert_bytes(answer_to("BF54128210" TXID), hx(&rig, "BF541C8210" TXID "3008 80017F 0403776879"));
+    rig.card.ecall = true;
+    assert_bytes(answer_to("BF54128210" TXID), hx(&rig, "BF54178210" TXID "3003800168"));
+    rig.card.ecall = false;
+    config.trigger_arg = NULL;                                                     /* no answer at all */
+    eim.queued = eim.at = 0;
+    queue(hx(&rig, "BF54128210" TXID));
+    assert_int_equal(contact(), SIM_LATER);
+}
+
+/* ---- misbehaviours ------------------------------------------------------------------------------------------- */
+
+static struct slice wire_form(const char *name)
+{
+    json_t *all = vectors_load("wire-forms.json"), *v;
+    struct slice der = { 0 };
+    size_t i;
+    json_array_foreach(all, i, v)
+        if (strcmp(vectors_text(v, "name"), name) == 0)
+            der = vectors_hex(&rig.a, v, "der");
+    json_decref(all);
+    assert_true(der.n > 0);
+    return der;
+}
+
+/* Each misbehaviour of form, beside the form that test/vectors has for it: the same tags in the same places. */
+static void odd_forms_are_those_of_the_vectors(void **state)
+{
+    (void)state;
+    static const struct { uint64_t quirk; const char *form, *request; } rows[] = {
+        { SIM_Q(BARE_CHOICE), "epr/bare-choice", NULL },
+        { SIM_Q(DOUBLE_TAG), "epr/double-tag", NULL },
+        { SIM_Q(HANDLE_NOTIFICATION), "epr/in-handleNotification", NULL },
+        { SIM_Q(EMPTY_LIST), "epr/ePRAndNotifications-empty", NULL },
+        { SIM_Q(NO_EID), "epr/no-eid", NULL },
+        { SIM_Q(UNKNOWN_SIGNED), "epr/unknown-inside", NULL },
+        { SIM_Q(UNKNOWN_FIELDS), "epr/unknown-extension", NULL },
+        { SIM_Q(BARE_INTEGER), "epr/bare-integer-result", NULL },
+        { SIM_Q(UNKNOWN_RESULT), "epr/unknown-result-tag", NULL },
+        { SIM_Q(BARE_CHOICE) | SIM_Q(EXPLICIT_CERT), NULL, "BF52155C01A68310" TXID },
+        { SIM_Q(CAPS_BYTES), "data/capabilities-byte-per-bit", "BF52155C01A88310" TXID },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        close_rig(NULL);
+        open_rig(NULL);
+        rig.card.quirks = rows[i].quirk;
+        if (rows[i].request)
+            queue(hx(&rig, rows[i].request));
+        else
+            queue_psmos("A30C5A0A98449911111111111122");
+        (void)contact();
+        if (rows[i].form) {
+            print_message("%s\n", rows[i].form);
+            assert_string_equal(shape(eim.log[1]), shape(wire_form(rows[i].form)));
+        }
+    }
+}
+
+static void odd_encodings_of_data(void **state)
+{
+    (void)state;
+    struct tlv t;
+    config.features = 3;
+    rig.card.quirks = SIM_Q(CAPS_BYTES);
+    assert_bytes(answer_to("BF52035C01A8"), hx(&rig, "BF520FA00D A80B 80050001010000 81020001"));
+    rig.card.quirks = 0;
+    assert_bytes(answer_to("BF52035C01A8"), hx(&rig, "BF520CA00A A808 800206C0 81020780"));
+    const char *implicit = shape(answer_to("BF52035C01A6"));
+    rig.card.quirks = SIM_Q(EXPLICIT_CERT);
+    const char *explicit_ = shape(answer_to("BF52035C01A6"));
+    assert_int_equal(strncmp(implicit, "BF52{A0{A6{30{A0{2},2,", 22), 0);
+    assert_int_equal(strncmp(explicit_, "BF52{A0{A6{30{30{A0{2},2,", 25), 0);
+    rig.card.quirks = SIM_Q(BARE_CHOICE);
+    assert_true(tlv_only(answer_to("BF52035C0184"), &t));
+    assert_bytes(t.raw, hx(&rig, "BF5203840101"));
+    rig.card.quirks = SIM_Q(ERROR_NO_TXID);
+    assert_bytes(answer_to("BF52155C015A8310" TXID), hx(&rig, "BF5205A103020101"));
+    rig.card.quirks = SIM_Q(BAD_TAG_LIST);
+    assert_bytes(answer_to("BF52035C0184"), hx(&rig, "BF5205A103020101"));
+    rig.card.quirks = SIM_Q(ECALL);
+    assert_bytes(answer_to("BF52035C0184"), hx(&rig, "BF5205A103020168"));
+    assert_bytes(answer_to("BF54128210" TXID), hx(&rig, "BF54178210" TXID "3003800168"));
+    rig.card.quirks = SIM_Q(NO_DATA_ANSWER) | SIM_Q(TRIGGER_SILENT);
+    eim.queued = eim.at = 0;
+    queue(hx(&rig, "BF52035C0184"));
+    assert_int_equal(contact(), SIM_LATER);
+    assert_int_equal(n.data_requests, 9);
+    eim.queue[0] = hx(&rig, "BF54128210" TXID);
+    assert_int_equal(contact(), SIM_LATER);
+}
+
+/* The result list, code or arm that a package gets under a quirk. */
+static void refusals_are_those_asked_for(void **state)
+{
+    (void)state;
+    static const struct { uint64_t quirk; const char *ops, *shape, *ends; } rows[] = {
+        { SIM_Q(UNSIGNED_ERROR), "A600", "BF50{5A,BF51{A2{80,82,84}}}", "840101" },
+        { SIM_Q(ECALL), "A600", "BF50{5A,BF51{A1{30{80,81,82,2},5F37}}}", "020168" },
+        { SIM_Q(COUNTER_RANGE), "A600", "BF50{5A,BF51{A1{30{80,81,82,2},5F37}}}", "020106" },
+        { SIM_Q(CAT_BUSY), "A30C" B, "BF50{5A," EPR_SHAPE "}", "3003830105" },
+        { SIM_Q(CHANGE_ONGOING), "BF2D00", "BF50{5A,BF51{A0{30{80,81,82,83,30{BF2D{81}}},5F37}}}", "BF2D0381010B" },
+        { SIM_Q(SIZE_OVERFLOW), "BF2D00", "BF50{5A,BF51{A0{30{80,81,82,83,30{2}},5F37}}}", "3003020101" },
+        { SIM_Q(INVALID_FORMAT), "A600", "BF50{5A,A0{80,2}}", "8010" TXID "020101" },
+        { SIM_Q(UNKNOWN_PACKAGE), "A600", "BF50{5A,A0{80,2}}", "8010" TXID "020102" },
+        { SIM_Q(UNKNOWN_PACKAGE) | SIM_Q(ERROR_NO_TXID), "A600", "BF50{5A,A0{2}}", "020102" },
+        { SIM_Q(ODD_ERROR), "A600", "BF50{5A,80}", "800530030201" "7F" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        close_rig(NULL);
+        open_rig(NULL);
+        rig.card.quirks = rows[i].quirk;
+        queue_psmos(rows[i].ops);
+        (void)contact();
+        assert_string_equal(shape(eim.log[1]), rows[i].shape);
+        struct slice want = hx(&rig, rows[i].ends), got = eim.log[1];
+        if (strstr(rows[i].shape, "5F37"))
+            got.n -= 67;                                                           /* before the signature */
+        assert_true(got.n > want.n);
+        assert_bytes(slice_of(got.p + got.n - want.n, want.n), want);
+    }
+    close_rig(NULL);
+    open_rig(NULL);
+    rig.card.n_eims = 0;                                                           /* a card that is ahead of its eIM */
+    rig.card.quirks = SIM_Q(REPLAY_ERROR);
+    add_initial(&rig, &rig.card, eim_fields(&rig, EIM_ID, rig.eim_key, 0, -1));
+    rig.token = 2;
+    queue_psmos("A600");
+    rig.counter = 500;
+    queue_psmos("A600");
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_int_equal(n.refused_replay, 1);
+    assert_int_equal(n.executed, 1);
+}
+
+/* What the signature in a result verifies with. */
+static void false_proofs_do_not_verify(void **state)
+{
+    (void)state;
+    static const struct { uint64_t quirk; size_t length; int64_t good_token; } rows[] = {
+        { 0, 64, 1 }, { SIM_Q(WRONG_TOKEN), 64, 2 }, { SIM_Q(WRONG_SIGNATURE), 64, -1 }, { SIM_Q(NO_TOKEN), 64, -1 },
+        { SIM_Q(FOREIGN_EPR), 64, -1 }, { SIM_Q(DUMMY_SIGNATURE), 64, -1 }, { SIM_Q(DER_SIGNATURE), 0, 1 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tlv t, data, sig;
+        close_rig(NULL);
+        open_rig(NULL);
+        rig.card.quirks = rows[i].quirk;
+        queue_psmos("A600");
+        assert_int_equal(contact(), SIM_IDLE);
+        assert_true(tlv_only(eim.accepted, &t) && tlv_only(t.value, &t) && tlv_take(&t.value, T_SEQUENCE, &data) && tlv_take(&t.value, T_SIGNATURE, &sig));
+        if (rows[i].length)
+            assert_int_equal(sig.value.n, rows[i].length);
+        else
+            assert_true(sig.value.n > 66 && sig.value.p[0] == T_SEQUENCE);
+        for (int64_t token = 0; token < 4; token++)
+            assert_int_equal(verify_with_token(sim_euicc_public(&rig.card), data.raw, token, sig.value, &rig.e), token == rows[i].good_token ? OK : E_SIGNATURE);
+        if (rows[i].quirk == SIM_Q(NO_TOKEN))
+            assert_int_equal(verify_signature(sim_euicc_public(&rig.card), &data.raw, 1, sig.value, &rig.e), OK);
+        if (rows[i].quirk == SIM_Q(FOREIGN_EPR)) {
+            struct sim_euicc other;
+            uint8_t eid[SIM_EID];
+            memcpy(eid, rig.card.eid, SIM_EID);
+            eid[15] ^= 1;
+            sim_euicc_init(&other, &rig.w, rig.card.seed, eid);
+            assert_int_equal(verify_with_token(sim_euicc_public(&other), data.raw, 1, sig.value, &rig.e), OK);
+            sim_euicc_free(&other);
+        }
+    }
+}
+
+static void odd_times_of_delivery(void **state)
+{
+    (void)state;
+    struct slice first;
+    rig.card.quirks = SIM_Q(DUPLICATE);
+    queue_psmos("A600");
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_int_equal(eim.posts, 4);
+    assert_bytes(eim.log[2], eim.log[1]);
+    assert_int_equal(eim.repeated, 1);
+
+    rig.card.quirks = SIM_Q(DELAYED);
+    queue_psmos("A600");
+    assert_int_equal(contact(), SIM_LATER);
+    assert_int_equal(eim.posts, 5);
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_int_equal(eim.at, 2);
+
+    rig.card.quirks = SIM_Q(REPLAY_EPR);
+    queue_psmos("A600");
+    assert_int_equal(contact(), SIM_IDLE);
+    first = eim.accepted;
+    queue_psmos("A600");
+    assert_int_equal(contact(), SIM_CEILING);                                      /* the eIM waits for the other one */
+    assert_bytes(eim.accepted, first);
+}
+
+static void results_that_come_only_when_asked_or_never(void **state)
+{
+    (void)state;
+    static const uint64_t quirks[] = { SIM_Q(LATE_EPR), SIM_Q(SILENT) };
+    for (int i = 0; i < 2; i++) {
+        close_rig(NULL);
+        open_rig(NULL);
+        rig.card.quirks = quirks[i];
+        eim.endless = true;
+        queue_psmos("A600");
+        (void)contact();
+        assert_int_equal(n.executed, 1);
+        assert_int_equal(n.results, 0);
+        assert_true(n.refused_replay > 0);                                         /* handed out again and again */
+        eim.endless = false;
+        struct slice a = answer_to("BF52035C01A2");
+        assert_string_equal(shape(a), i == 0 ? "BF52{A0{A2{BF51{A0{30{80,81,82,83,30{A6{30{80,A1{30{80,81,82}},82}}}},5F37}}}}}" : "BF52{A0{A2{}}}");
+        assert_int_equal(rig.card.stored.n == 0, i == 0);
+    }
+}
+
+static void acknowledged_results_may_come_again(void **state)
+{
+    (void)state;
+    rig.card.quirks = SIM_Q(NEVER_REMOVE);
+    queue_psmos("A600");
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_int_equal(n.acks, 1);
+    assert_int_equal(n.removed, 0);
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_int_equal(eim.repeated, 1);
+}
+
+static void bundling_and_numbers(void **state)
+{
+    (void)state;
+    rig.card.quirks = SIM_Q(NEVER_BUNDLE);
+    queue_psmos("A30C" B);
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_string_equal(shape(eim.log[1]), "BF50{5A," EPR_SHAPE "}");
+    rig.card.quirks = SIM_Q(ODD_SEQ);
+    struct tlv t;
+    int64_t seq[4];
+    for (int i = 0; i < 4; i++) {
+        queue_psmos("A600");
+        assert_int_equal(contact(), SIM_IDLE);
+        assert_true(tlv_only(eim.accepted, &t) && tlv_only(t.value, &t) && tlv_take(&t.value, T_SEQUENCE, &t) && tlv_find(t.value, T_3, &t) && tlv_int(t.value, &seq[i]));
+    }
+    assert_true(seq[0] > seq[1] || seq[1] > seq[2] || seq[2] > seq[3]);
+    rig.card.quirks = SIM_Q(ROLLBACK_BOTH);
+    ipa.no_coverage = 1;
+    queue_psmos("A30E" A "0500");
+    while (contact() == SIM_RETRY)
+        ;
+    assert_true(tlv_only(eim.accepted, &t) && tlv_only(t.value, &t) && tlv_take(&t.value, T_SEQUENCE, &t) && tlv_find(t.value, T_SEQUENCE, &t));
+    assert_bytes(t.value, hx(&rig, "830100 8C0100"));
+}
+
+static void broken_encodings(void **state)
+{
+    (void)state;
+    rig.card.quirks = SIM_Q(TRUNCATED);
+    queue_psmos("A600");
+    assert_int_equal(contact(), SIM_LATER);
+    assert_string_equal(shape(eim.log[1]), "malformed");
+    rig.card.quirks = SIM_Q(LONG_LENGTH);
+    assert_int_equal(contact(), SIM_LATER);                                        /* our eIM here takes DER only */
+    struct slice m = last();
+    assert_bytes(slice_of(m.p, 4), slice_of(wire_form("epr/long-form-length").p, 4));
+    assert_int_equal(m.p[4] << 8 | m.p[5], m.n - 6);
+    rig.card.quirks = 0;
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_bytes(slice_of(m.p + 6, m.n - 6), slice_of(eim.log[eim.posts - 2].p + 4, m.n - 6));
+    rig.card.quirks = SIM_Q(UNKNOWN_FIELDS);
+    assert_int_equal(contact(), SIM_IDLE);
+    assert_string_equal(shape(last()), shape(wire_form("poll/unknown-field")));
+}
+
+static void every_quirk_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SIM_QUIRK_COUNT; i++)
+        assert_true(sim_quirk_named(sim_quirk_name(i)) == UINT64_C(1) << i);
+    assert_true(sim_quirk_named("nonsense") == 0);
+    assert_true(sim_quirk_named("bare-integer") == SIM_Q(BARE_INTEGER));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
+        T(a_poll_is_the_eid_and_nothing_more),
+        T(a_change_is_told_until_a_reply_arrives),
+        T(an_eid_error_and_garbage_end_the_contact),
+        T(an_unknown_package_is_refused_as_such),
+        T(a_contact_has_a_ceiling),
+        T(results_travel_verbatim_with_notifications_and_leave_when_acknowledged),
+        T(what_the_card_answers_is_what_the_eim_gets),
+        T(results_of_ecos_and_refusals_carry_no_notifications),
+        T(nothing_unacknowledged_is_removed),
+        T(a_refused_result_is_tried_three_times_and_then_left_on_the_card),
+        T(a_loss_at_any_step_costs_nothing_but_a_repetition),
+        T(losses_follow_the_configured_rate_and_the_seed),
+        T(after_a_restart_the_card_is_asked_for_what_was_not_delivered),
+        T(without_network_on_the_new_profile_the_ipa_rolls_back),
+        T(without_the_right_it_stays_and_tries_for_ever),
+        T(a_delivered_result_ends_the_wish_to_roll_back),
+        T(data_is_answered_with_exactly_the_requested_tags),
+        T(results_and_notifications_are_selected_by_their_filters),
+        T(wrong_data_requests_get_their_error),
+        T(triggers_are_validated_and_answered_as_planned),
+        T(odd_forms_are_those_of_the_vectors),
+        T(odd_encodings_of_data),
+        T(refusals_are_those_asked_for),
+        T(false_proofs_do_not_verify),
+        T(odd_times_of_delivery),
+        T(results_that_come_only_when_asked_or_never),
+        T(acknowledged_results_may_come_again),
+        T(bundling_and_numbers),
+        T(broken_encodings),
+        T(every_quirk_has_a_name_of_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
