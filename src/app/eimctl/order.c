@@ -16,9 +16,9 @@ static const struct step {
     { "--rat", "psmos", "getRAT", NULL },
     { "--set-fallback", "psmos", "setFallbackAttribute", "iccid" },
     { "--unset-fallback", "psmos", "unsetFallbackAttribute", NULL },
-    { "--default-dp", "psmos", "setDefaultDpAddress", "defaultDpAddress" },
+    { "--default-dp", "psmos", "setDefaultDpAddress", "address" },
     { "--list-eim", "ecos", "listEim", NULL },
-    { "--delete-eim", "ecos", "deleteEim", "eimId" },
+    { "--delete-eim", "ecos", "deleteEim", "eim_id" },
 };
 
 static json_t *list_of(json_t *order, const char *name)
