@@ -415,15 +415,14 @@ static void no_damaged_certificate_is_accepted(void **state)
     struct cert_trust *t;
     make_chain(&m, CURVE_P256);
     assert_ok(cert_trust_from(&t, &m.ci, 1, &e));
-    static const uint8_t masks[] = { 0x01, 0x80, 0xff };
     for (int which = 0; which < 3; which++) {
         struct slice good = which == 0 ? m.eum : which == 1 ? m.euicc : m.ci;
         uint8_t bad[CERT_MAX];
-        for (size_t i = 0; i < 4 * good.n; i++) {
+        for (size_t i = 0; i < 3 * good.n; i++) {
             struct slice s = { bad, good.n };
             memcpy(bad, good.p, good.n);
-            if (i % 4 == 3) s.n = i / 4;                       /* cut */
-            else bad[i / 4] ^= masks[i % 4];
+            if (i % 3 == 2) s.n = i / 3;                       /* cut here; else one bit, or all of the byte's, turned */
+            else bad[i / 3] ^= i % 3 ? 0xff : (uint8_t)(1 << (i / 3) % 8);
             struct public_key *key = NULL;
             struct cert_trust *none;
             enum eim_err rc = which == 2 ? cert_trust_from(&none, &s, 1, NULL)
