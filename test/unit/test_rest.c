@@ -32,8 +32,8 @@ struct fixture {
 static enum eim_err put_identity(struct tx *t, struct store_job *job, struct err *e)
 {
     (void)job;
-    struct identity id = { .id = 1, .tenant = 1, .eim_id = SLICE("eim.test"), .eim_id_type = 2, .fqdn = SLICE("eim.test"), .signing_key = SLICE("eim"),
-                           .association_key = { 1, 2, 3 } };
+    struct identity id = { .id = 1, .tenant = 1, .eim_id = SLICE("eim.test"), .eim_id_type = 2, .fqdn = SLICE("eim.test"),
+                           .signing_key = SLICE("eim"), .association_key = { 1, 2, 3 } };
     return store_identity_put(t, &id, e);
 }
 
@@ -81,8 +81,8 @@ static int setup(void **state)
     char *token;
     assert_ok(identity_token_create(&f.host, "admin", &token, &f.arena, &e));
     f.authorization = arena_printf(&f.arena, "Bearer %s", token);
-    rest_init(&f.rest, &(struct rest_config){ .host = &f.host, .eim = f.eim, .metrics_from = listed, .n_metrics_from = 2, .arg = &f, .ready = ready,
-                                              .metrics = metrics, .tls_anchor = tls_anchor });
+    rest_init(&f.rest, &(struct rest_config){ .host = &f.host, .eim = f.eim, .metrics_from = listed, .n_metrics_from = 2, .arg = &f,
+                                              .ready = ready, .metrics = metrics, .tls_anchor = tls_anchor });
     *state = &f;
     return 0;
 }
@@ -116,8 +116,9 @@ static struct http_request request(struct fixture *f, const char *method, const 
 {
     const char *query = strchr(target, '?');
     char *path = arena_str(&f->arena, slice_of(target, query ? (size_t)(query - target) : strlen(target)));
-    return (struct http_request){ .method = method, .path = path, .query = query ? query + 1 : "", .host = "eim.test", .content_type = type,
-                                  .authorization = f->authorization, .body = body, .peer = "192.0.2.9:1234", .tls = true };
+    return (struct http_request){ .method = method, .path = path, .query = query ? query + 1 : "", .host = "eim.test",
+                                  .content_type = type, .authorization = f->authorization, .body = body, .peer = "192.0.2.9:1234",
+                                  .tls = true };
 }
 
 static int call(struct fixture *f, const char *method, const char *target, const char *body)
@@ -201,7 +202,8 @@ static const char *filled(const char *pattern)
     static char out[200];
     const char *open = strchr(pattern, '{'), *close = strchr(pattern, '}');
     if (!open) return pattern;
-    snprintf(out, sizeof out, "%.*s%s%s", (int)(open - pattern), pattern, strstr(pattern, "{eid}") ? eid(1) : "op_0000000000000001", close + 1);
+    const char *id = strstr(pattern, "{eid}") ? eid(1) : "op_0000000000000001";
+    snprintf(out, sizeof out, "%.*s%s%s", (int)(open - pattern), pattern, id, close + 1);
     return out;
 }
 
@@ -211,7 +213,8 @@ static void without_a_valid_token_nothing_is_told_and_nothing_is_read(void **sta
     size_t n;
     const struct rest_route *rows = rest_routes(&n);
     enrol(f, 1);
-    static const char *const wrong[] = { NULL, "", "Bearer nonsense", "Bearer eimd_0000000000000000000000000000000000000000000000000000000000000000" };
+    static const char *const wrong[] = { NULL, "", "Bearer nonsense",
+                                         "Bearer eimd_0000000000000000000000000000000000000000000000000000000000000000" };
     for (size_t i = 0; i < n; i++) {
         if (rows[i].permission == PERM_NONE) continue;
         for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
@@ -240,7 +243,8 @@ static void health_needs_no_token_and_metrics_none_from_listed_addresses(void **
     assert_non_null(header(f, "Retry-After"));
     r.path = "/metrics";
     static const struct { const char *peer; int status; } peers[] = {
-        { "192.0.2.1:5", 200 }, { "[::1]:5", 200 }, { "192.0.2.9:5", 401 }, { "192.0.2.11:5", 401 }, { "[::11]:5", 401 }, { "192.0.2.1", 401 },
+        { "192.0.2.1:5", 200 }, { "[::1]:5", 200 }, { "192.0.2.9:5", 401 }, { "192.0.2.11:5", 401 }, { "[::11]:5", 401 },
+        { "192.0.2.1", 401 },
     };
     for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
         r.peer = peers[i].peer;
@@ -255,18 +259,21 @@ static void paths_methods_and_parameters_are_strict(void **state)
 {
     struct fixture *f = *state;
     static const struct { const char *method, *target; int status; const char *field; } cases[] = {
-        { "GET", "/", 404, "" }, { "GET", "*", 404, "" }, { "GET", "/v1", 404, "" }, { "GET", "/v1/devices/", 404, "" }, { "GET", "//v1/devices", 404, "" },
-        { "GET", "/v1/devices/1/2/3", 404, "" }, { "GET", "/v1/Devices", 404, "" }, { "GET", "/v1/operations/op_1/steal", 404, "" },
-        { "PUT", "/v1/devices", 405, "" }, { "get", "/v1/devices", 405, "" }, { "DELETE", "/v1/operations/op_0000000000000001", 405, "" },
-        { "GET", "/v1/operations/op_0000000000000001/cancel", 405, "" },
-        { "GET", "/v1/devices?limit=0", 400, "limit" }, { "GET", "/v1/devices?limit=501", 400, "limit" }, { "GET", "/v1/devices?limit=1x", 400, "limit" },
+        { "GET", "/", 404, "" }, { "GET", "*", 404, "" }, { "GET", "/v1", 404, "" }, { "GET", "/v1/devices/", 404, "" },
+        { "GET", "//v1/devices", 404, "" }, { "GET", "/v1/devices/1/2/3", 404, "" }, { "GET", "/v1/Devices", 404, "" },
+        { "GET", "/v1/operations/op_1/steal", 404, "" }, { "PUT", "/v1/devices", 405, "" },
+        { "get", "/v1/devices", 405, "" }, { "DELETE", "/v1/operations/op_0000000000000001", 405, "" },
+        { "GET", "/v1/operations/op_0000000000000001/cancel", 405, "" }, { "GET", "/v1/devices?limit=0", 400, "limit" },
+        { "GET", "/v1/devices?limit=501", 400, "limit" }, { "GET", "/v1/devices?limit=1x", 400, "limit" },
         { "GET", "/v1/devices?limit=", 400, "limit" }, { "GET", "/v1/devices?limit=99999999999999", 400, "limit" },
         { "GET", "/v1/devices?cursor=1", 400, "cursor" }, { "GET", "/v1/devices?cursor=ffffffffffffffff", 400, "cursor" },
-        { "GET", "/v1/devices?limit=1&limit=1", 400, "limit" }, { "GET", "/v1/devices?nothing=1", 400, "nothing" }, { "GET", "/v1/devices?state=done", 400, "state" },
-        { "GET", "/v1/devices?%zz=1", 400, "query" }, { "GET", "/v1/operations?state=finished", 400, "state" },
-        { "GET", "/v1/devices/123", 400, "eid" }, { "GET", "/v1/operations/op_1", 400, "id" }, { "GET", "/v1/operations/op_zzzzzzzzzzzzzzzz", 400, "id" },
-        { "GET", "/v1/operations/op_0000000000000001", 404, "id" }, { "HEAD", "/v1/devices", 200, "" }, { "HEAD", "/v1/nothing", 404, "" },
-        { "GET", "/v1/devices?", 200, "" }, { "GET", "/v1/devices?&", 200, "" }, { "GET", "/v1/devices?l%69mit=5", 200, "" },
+        { "GET", "/v1/devices?limit=1&limit=1", 400, "limit" }, { "GET", "/v1/devices?nothing=1", 400, "nothing" },
+        { "GET", "/v1/devices?state=done", 400, "state" }, { "GET", "/v1/devices?%zz=1", 400, "query" },
+        { "GET", "/v1/operations?state=finished", 400, "state" }, { "GET", "/v1/devices/123", 400, "eid" },
+        { "GET", "/v1/operations/op_1", 400, "id" }, { "GET", "/v1/operations/op_zzzzzzzzzzzzzzzz", 400, "id" },
+        { "GET", "/v1/operations/op_0000000000000001", 404, "id" }, { "HEAD", "/v1/devices", 200, "" },
+        { "HEAD", "/v1/nothing", 404, "" }, { "GET", "/v1/devices?", 200, "" }, { "GET", "/v1/devices?&", 200, "" },
+        { "GET", "/v1/devices?l%69mit=5", 200, "" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (call(f, cases[i].method, cases[i].target, NULL) != cases[i].status)
@@ -375,7 +382,9 @@ static void json_lines_count_empty_lines_and_refuse_broken_ones_alone(void **sta
 {
     struct fixture *f = *state;
     char body[400];
-    snprintf(body, sizeof body, "{\"eid\":\"%s\"}\r\n\n  \nnonsense\n[1]\n{\"eid\":\"%s\",\"counter\":-1}\n{\"eid\":\"%s\",\"eid\":\"\"}\n{\"eid\":\"%s\"}", eid(1), eid(2), eid(3), eid(4));
+    snprintf(body, sizeof body,
+             "{\"eid\":\"%s\"}\r\n\n  \nnonsense\n[1]\n{\"eid\":\"%s\",\"counter\":-1}\n{\"eid\":\"%s\",\"eid\":\"\"}\n{\"eid\":\"%s\"}",
+             eid(1), eid(2), eid(3), eid(4));
     import(f, "application/jsonl", body);
     expect_report(f, 2, 0, 4);
     expect_line(f, 0, 4, "refused", "");
@@ -391,8 +400,9 @@ static void csv_is_read_as_rfc_4180_has_it(void **state)
     struct fixture *f = *state;
     char body[600];
     snprintf(body, sizeof body,
-             "\xEF\xBB\xBF" "eid,label.site,counter,\"label.note\"\r\n%s,\"a \"\"b\"\", c\",5,\"two\nlines\"\r\n%s,x\n%s,x,y,\n\n%s,,,\n%s,\xff,,", eid(1), eid(2), eid(3), eid(4),
-             eid(5));
+             "\xEF\xBB\xBF" "eid,label.site,counter,\"label.note\"\r\n"
+             "%s,\"a \"\"b\"\", c\",5,\"two\nlines\"\r\n%s,x\n%s,x,y,\n\n%s,,,\n%s,\xff,,",
+             eid(1), eid(2), eid(3), eid(4), eid(5));
     import(f, "text/csv", body);
     expect_report(f, 2, 0, 3);
     expect_line(f, 0, 4, "refused", "");               /* too few cells; the first record took two lines */
@@ -407,7 +417,8 @@ static void csv_is_read_as_rfc_4180_has_it(void **state)
     assert_int_equal(json_object_size(json_object_get(f->json, "labels")), 0);
 
     static const struct { const char *body; const char *field; } wrong[] = {
-        { "eid,colour\n", "colour" }, { "eid,eid\n", "eid" }, { "eid,label.\n", "label." }, { "\"eid\n", "" }, { "\"eid\"x\n", "" }, { "eid\n\"1", "" },
+        { "eid,colour\n", "colour" }, { "eid,eid\n", "eid" }, { "eid,label.\n", "label." },
+        { "\"eid\n", "" },           { "\"eid\"x\n", "" },   { "eid\n\"1", "" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_int_equal(import(f, "text/csv", wrong[i].body), 400);
@@ -487,7 +498,8 @@ static void an_operation_is_ordered_listed_and_cancelled(void **state)
     char id[40], target[100];
     enrol(f, 1);
     enrol(f, 2);
-    const char *order = "{\"psmos\":[{\"enable\":{\"iccid\":\"8949449999999990023\",\"rollback\":true}}],\"expires_at\":\"2026-12-01T00:00:00Z\"}";
+    const char *order = "{\"psmos\":[{\"enable\":{\"iccid\":\"8949449999999990023\",\"rollback\":true}}],"
+                        "\"expires_at\":\"2026-12-01T00:00:00Z\"}";
     assert_int_equal(call(f, "POST", path("/v1/devices/*/operations", eid(1)), order), 201);
     snprintf(id, sizeof id, "%s", text(f, "id"));
     assert_int_equal(strlen(id), 19);
@@ -531,7 +543,8 @@ static void an_unlawful_order_names_its_rule(void **state)
     struct fixture *f = *state;
     enrol(f, 1);
     const char *target = path("/v1/devices/*/operations", eid(1));
-    assert_int_equal(call(f, "POST", target, "{\"psmos\":[{\"enable\":{\"iccid\":\"8949449999999990023\"}},{\"enable\":{\"iccid\":\"8949449999999990031\"}}]}"), 422);
+    const char *two_enables = "{\"psmos\":[{\"enable\":{\"iccid\":\"8949449999999990023\"}},{\"enable\":{\"iccid\":\"8949449999999990031\"}}]}";
+    assert_int_equal(call(f, "POST", target, two_enables), 422);
     assert_string_equal(text(f, "code"), "E_RULE");
     assert_true(*text(f, "clause"));
     assert_int_equal(call(f, "POST", path("/v1/devices/*/operations", eid(2)), "{\"psmos\":[{\"listProfileInfo\":{}}]}"), 404);

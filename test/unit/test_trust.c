@@ -101,8 +101,8 @@ static void store_token(struct fixture *f, const char *text, const char *role, i
 {
     struct { struct store_job job; struct token token; } w = { .job.apply = put };
     struct err e = { 0 };
-    w.token = (struct token){ .id = env_id(&f->env.env), .tenant = 1, .name = SLICE("t"), .role = slice_str(role), .created_us = START,
-                              .expires_us = expires_us, .revoked_us = revoked_us };
+    w.token = (struct token){ .id = env_id(&f->env.env), .tenant = 1, .name = SLICE("t"), .role = slice_str(role),
+                              .created_us = START, .expires_us = expires_us, .revoked_us = revoked_us };
     assert_ptr_equal(&w.token, &w.job + 1);
     assert_ok(digest_sha256(slice_str(text), w.token.hash, &e));
     assert_ok(store_run(f->host.store, &w.job, &e));
@@ -183,11 +183,13 @@ static void the_audit_line_has_one_order_and_leaves_out_what_does_not_apply(void
     struct fixture *f = *state;
     struct eid eid = { { 0x89, 4, 0x90, 0x32, [15] = 0x63 } };
     uint8_t digest[32] = { 0xab, [31] = 0x01 };
-    struct audit_entry all = { .tenant = 1, .principal = SLICE("token:admin"), .action = "operation.sent", .eid = &eid, .operation = 0x1234,
-                               .counter = 42, .state = "sent", .digest = slice_of(digest, 32), .detail = SLICE("because") };
+    struct audit_entry all = { .tenant = 1, .principal = SLICE("token:admin"), .action = "operation.sent", .eid = &eid,
+                               .operation = 0x1234, .counter = 42, .state = "sent", .digest = slice_of(digest, 32),
+                               .detail = SLICE("because") };
     struct slice line = audit_format(&all, 0x55, START, &f->arena);
     static const char want[] =
-        "{\"id\":\"aud_0000000000000055\",\"at\":\"2026-11-22T23:26:40.000Z\",\"tenant\":1,\"principal\":\"token:admin\",\"action\":\"operation.sent\","
+        "{\"id\":\"aud_0000000000000055\",\"at\":\"2026-11-22T23:26:40.000Z\",\"tenant\":1,\"principal\":\"token:admin\","
+        "\"action\":\"operation.sent\","
         "\"eid\":\"89049032000000000000000000000063\",\"operation\":\"op_0000000000001234\",\"counter\":42,\"state\":\"sent\","
         "\"sha256\":\"ab00000000000000000000000000000000000000000000000000000000000001\",\"detail\":\"because\"}";
     assert_int_equal(line.n, sizeof want - 1);
@@ -195,7 +197,8 @@ static void the_audit_line_has_one_order_and_leaves_out_what_does_not_apply(void
 
     struct audit_entry least = { .tenant = 1, .principal = SLICE("eim"), .action = "x" };
     line = audit_format(&least, 1, START, &f->arena);
-    static const char short_want[] = "{\"id\":\"aud_0000000000000001\",\"at\":\"2026-11-22T23:26:40.000Z\",\"tenant\":1,\"principal\":\"eim\",\"action\":\"x\"}";
+    static const char short_want[] = "{\"id\":\"aud_0000000000000001\",\"at\":\"2026-11-22T23:26:40.000Z\",\"tenant\":1,"
+                                     "\"principal\":\"eim\",\"action\":\"x\"}";
     assert_int_equal(line.n, sizeof short_want - 1);
     assert_memory_equal(line.p, short_want, line.n);
 }
