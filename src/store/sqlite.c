@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -16,6 +17,7 @@
 enum {
     APPLICATION_ID = 0x65494d64,                   /* "eIMd": what `file` and we know our databases by */
     PAGE_SIZE = 4096,
+    LOOK_MS = 100,                                 /* readers look for a file that was moved no more often than this */
     BUSY_MS = 5000,                                /* another process (a backup, a second node) may hold the lock this long */
     OPEN_TRIES = 50,                               /* changing to WAL does not wait for the lock by itself */
     SQL_MAX = 65536,
@@ -27,6 +29,7 @@ struct sqlite_conn {
     struct conn conn;                              /* first member */
     sqlite3 *db;
     bool writing;
+    int64_t looked_ms;                             /* when a reader last looked whether the file is still there */
     int wal_pages;                                 /* length of the log after the last COMMIT */
     sqlite3_stmt *current, *control[CTL_END], *query[Q_END];
 };
@@ -103,6 +106,18 @@ static enum eim_err still_there(struct sqlite_conn *c, struct err *e)
     int rc = sqlite3_file_control(c->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
     if (rc == SQLITE_OK && !moved) return OK;
     return fail(e, E_STORE, NULL, "the database file is gone, or another one stands in its place: %s", sqlite3_db_filename(c->db, "main"));
+}
+
+/* seldom_there -- the same for readers, who can lose nothing by it: now and then, for a stat(2) costs as much as the read. */
+static enum eim_err seldom_there(struct sqlite_conn *c, struct err *e)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    int64_t now_ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    if (c->looked_ms && now_ms < c->looked_ms + LOOK_MS) return OK;
+    TRY(still_there(c, e));
+    c->looked_ms = now_ms;
+    return OK;
 }
 
 /* ---- opening ---- */
@@ -206,7 +221,8 @@ static enum eim_err sqlite_control(struct conn *conn, enum control what, struct 
 {
     struct sqlite_conn *c = of(conn);
     if (what == CTL_ROLLBACK && sqlite3_get_autocommit(c->db)) return OK;     /* SQLite has done it by itself */
-    if (what == CTL_BEGIN_READ || (what == CTL_COMMIT && c->writing)) TRY(still_there(c, e));
+    if (what == CTL_BEGIN_READ) TRY(seldom_there(c, e));
+    if (what == CTL_COMMIT && c->writing) TRY(still_there(c, e));
     if (!c->control[what]) TRY(prepare(c, control_sql[what], &c->control[what], e));
     sqlite3_step(c->control[what]);
     int rc = sqlite3_reset(c->control[what]);
@@ -284,7 +300,7 @@ static enum eim_err sqlite_writable(struct conn *conn, struct err *e)
 }
 
 const struct driver sqlite_driver = {
-    .name = "sqlite", .scheme = "sqlite:", .grouped = true,
+    .name = "sqlite", .scheme = "sqlite:", .grouped = true, .in_place = true,
     .open = sqlite_open, .close = sqlite_close, .lock = sqlite_lock, .unlock = sqlite_unlock,
     .script = sqlite_script, .control = sqlite_control, .run = sqlite_run, .step = sqlite_step,
     .int_at = sqlite_int_at, .bytes_at = sqlite_bytes_at, .changed = sqlite_changed, .finish = sqlite_finish,

@@ -6,6 +6,7 @@ enum {
     COUNTER_MOST = 0x7FFFFF,                       /* the largest counterValue we raise to: three octets (SGP.32 2.11.1.1) */
     NOTIFICATIONS_KEPT_MAX = 32,                   /* I12 */
     HINT_RAW_MAX = 16384,
+    OPERATION_ROOM = 448,                          /* what the usual package, result and times of an operation take */
 };
 
 #define LIST(out) (void **)&(out)->v, &(out)->n
@@ -179,10 +180,23 @@ enum eim_err store_data_get(struct tx *t, int64_t association, struct device_dat
 
 /* ---- operations ---- */
 
+/* room -- zeros that keep an operation's row as long as it will be at its end.
+ *
+ * An engine that writes rows in place (SQLite) has to move a row's neighbours when it grows; a row that
+ * grows twice in its life doubles the pages that a round trip writes. So its room is taken at first, and given
+ * up as it is used. Operations that ended need none. */
+static struct slice room(struct tx *t, const struct operation *o)
+{
+    static const uint8_t zeros[OPERATION_ROOM];
+    size_t used = o->txid.n + o->package.n + o->result.n + o->reason.n + (o->first_sent_us ? 16 : 0);
+    bool none = !t->line->store->driver->in_place || operation_is_final(o->state) || used >= OPERATION_ROOM;
+    return slice_of(zeros, none ? 0 : OPERATION_ROOM - used);
+}
+
 enum eim_err store_operation_insert(struct tx *t, const struct operation *o, struct err *e)
 {
     int64_t changed;
-    TRY(query_exec(t, Q_OPERATION_INSERT, o, NO_ARGS, &changed, e));
+    TRY(query_exec(t, Q_OPERATION_INSERT, o, ARGS(V_BYTES(room(t, o))), &changed, e));
     PRESENT(changed, E_CONFLICT, "an operation with this id exists");
     return OK;
 }
@@ -219,7 +233,7 @@ enum eim_err store_operation_next(struct tx *t, int64_t association, enum operat
 enum eim_err store_operation_update(struct tx *t, const struct operation *o, enum operation_state from, struct err *e)
 {
     int64_t changed;
-    TRY(query_exec(t, Q_OPERATION_UPDATE, o, ARGS(V_INT(from)), &changed, e));
+    TRY(query_exec(t, Q_OPERATION_UPDATE, o, ARGS(V_INT(from), V_BYTES(room(t, o))), &changed, e));
     PRESENT(changed, E_STALE, "the operation is not %s any more", operation_state_name(from));
     return OK;
 }
