@@ -60,6 +60,7 @@ static void count_move(struct plan *p, enum operation_state from, enum operation
 bool plan_move(struct plan *p, struct plan_op *o, enum operation_event ev, const char *principal)
 {
     enum operation_state before = o->op.state;
+    if (ev == EV_FETCH && p->d.in_flight) return false;            /* one package in flight: counters must not run ahead of answers */
     if (!operation_move(&o->op.state, ev)) return false;
     o->dirty = true;
     p->device_dirty = true;

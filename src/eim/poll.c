@@ -209,7 +209,7 @@ static enum eim_err deliver_new(struct esipa_work *w, struct tx *t, struct err *
 {
     struct plan *p = w->plan;
     bool own = p->d.counter < COUNTER_MAX && p->d.retry_us <= p->now;
-    if (p->d.hold_us > p->now) return OK;
+    if (p->d.in_flight || p->d.hold_us > p->now) return OK;
     if (own && p->d.wants & WANT_SETTLE && p->d.unsettled) TRY(deliver_own(w, t, ORIGIN_SETTLE, e));
     if (!w->reply.p && !(own && p->d.wants & WANT_INVENTORY) && p->d.next_op) TRY(deliver_pending(w, t, e));
     if (!w->reply.p && own && p->d.wants & WANT_INVENTORY) TRY(deliver_own(w, t, ORIGIN_INVENTORY, e));

@@ -82,5 +82,5 @@ void plmn_print(struct slice p, char out[8])
 
 bool device_inventory_fresh(const struct device *d)
 {
-    return d->inventory_us > 0 && d->inventory_us > d->changed_us;
+    return d->inventory_us > 0 && d->inventory_us >= d->changed_us;
 }

@@ -114,7 +114,7 @@ void iccid_print(struct slice iccid, char out[21]);
 /* plmn_print -- "26201" from the three octets of TS 24.008; out holds 8 bytes. "" when there are not three. */
 void plmn_print(struct slice plmn, char out[8]);
 
-/* device_inventory_fresh -- is the last attested inventory newer than the last known change (I6)? */
+/* device_inventory_fresh -- was the last attested inventory asked for after the last known change (I6)? */
 bool device_inventory_fresh(const struct device *d);
 
 #endif

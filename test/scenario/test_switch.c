@@ -132,6 +132,7 @@ static void a_package_is_delivered_again_byte_for_byte(void **state)
     }
     assert_int_equal(gadget_operation(&g, op).deliveries, 6);
     assert_int_equal(gadget_view(&g).device.counter, 2);
+    field_pass(&f, 2 * MINUTE);
     field_restart(&f);                                     /* also after the server was killed */
     field_post(&f, poll);
     assert_true(slice_eq(first, f.last_reply));
