@@ -69,11 +69,13 @@ static const char *print_tag(struct tlv x, char out[16])
 
 /* ---- contents ---- */
 
-static bool in_bounds(struct decoder *d, const char *clause, const struct der_field *f, struct tlv x, int64_t n, const char *what)
+static bool in_bounds(struct decoder *d, const char *clause, const struct der_field *f, struct tlv x, int64_t n,
+                      const char *what)
 {
     if (n >= f->lo && n <= f->hi) return true;
-    if (n < f->lo) return refuse(d, E_MALFORMED, x.raw.p, clause, "%lld %s, at least %lld", (long long)n, what, (long long)f->lo);
-    return refuse(d, E_MALFORMED, x.raw.p, clause, "%lld %s, at most %lld", (long long)n, what, (long long)f->hi);
+    const char *bound = n < f->lo ? "least" : "most";
+    long long limit = n < f->lo ? f->lo : f->hi;
+    return refuse(d, E_MALFORMED, x.raw.p, clause, "%lld %s, at %s %lld", (long long)n, what, bound, limit);
 }
 
 static bool integer(struct decoder *d, const char *clause, const struct der_field *f, struct tlv x, int64_t *out)
@@ -131,7 +133,8 @@ static bool certificate(struct decoder *d, const char *clause, const struct der_
         return true;
     }
     if (!der_x509_shape(f->kind, x.val))
-        return refuse(d, E_MALFORMED, x.raw.p, clause, f->kind == DER_CERT ? "no certificate" : "no SubjectPublicKeyInfo");
+        return refuse(d, E_MALFORMED, x.raw.p, clause,
+                      f->kind == DER_CERT ? "no certificate" : "no SubjectPublicKeyInfo");
     if (x.tag == SEQTAG) {
         *out = x.raw;
         return true;
@@ -164,7 +167,8 @@ static bool text(struct decoder *d, const char *clause, const struct der_field *
 static bool sequence(struct decoder *d, const struct der_type *t, struct tlv x, void *out, int depth);
 static bool alternative(struct decoder *d, const struct der_type *t, uint32_t arm, struct tlv x, void *out, int depth);
 static bool wrapped(struct decoder *d, const struct der_type *t, struct tlv x, void *out, int depth);
-static bool list(struct decoder *d, const struct der_type *t, const struct der_field *f, struct tlv x, void *out, int depth);
+static bool list(struct decoder *d, const struct der_type *t, const struct der_field *f, struct tlv x, void *out,
+                 int depth);
 
 static bool deep(struct decoder *d, struct tlv x, int depth)
 {
@@ -233,7 +237,8 @@ static bool content(struct decoder *d, const char *clause, const struct der_fiel
     return false;
 }
 
-static bool component(struct decoder *d, const struct der_type *t, const struct der_field *f, struct tlv x, void *out, int depth)
+static bool component(struct decoder *d, const struct der_type *t, const struct der_field *f, struct tlv x, void *out,
+                      int depth)
 {
     return content(d, t->clause, f, x, (uint8_t *)out + f->off, depth) || at_name(d, f->name);
 }
@@ -371,10 +376,12 @@ static bool wrapped(struct decoder *d, const struct der_type *t, struct tlv x, v
     }
     if (t->flags & DER_BARE) return bare(d, t, x, y.tag, out, depth);
     if (sole) return unknown_arm(d, t, y);
-    return refuse(d, E_MALFORMED, x.raw.p, t->clause, "%s holds %s alternative", t->name, x.val.n ? "more than one" : "no");
+    return refuse(d, E_MALFORMED, x.raw.p, t->clause, "%s holds %s alternative", t->name,
+                  x.val.n ? "more than one" : "no");
 }
 
-static bool list(struct decoder *d, const struct der_type *t, const struct der_field *f, struct tlv x, void *out, int depth)
+static bool list(struct decoder *d, const struct der_type *t, const struct der_field *f, struct tlv x, void *out,
+                 int depth)
 {
     const struct der_field *e = &t->fields[0];
     struct slice s = x.val;
@@ -394,8 +401,10 @@ static bool list(struct decoder *d, const struct der_type *t, const struct der_f
     for (size_t i = 0; i < (size_t)n; i++) {
         char tag[16];
         der_next(&s, &y);
-        if (!der_accepts(e, y.tag)) refuse(d, E_MALFORMED, y.raw.p, t->clause, "an element of %s has no tag %s", t->name, print_tag(y, tag));
-        else if (content(d, t->clause, e, y, v + i * size, depth)) continue;
+        if (der_accepts(e, y.tag) ? content(d, t->clause, e, y, v + i * size, depth)
+                                  : refuse(d, E_MALFORMED, y.raw.p, t->clause, "an element of %s has no tag %s", t->name,
+                                           print_tag(y, tag)))
+            continue;
         der_path_index(&d->path, i);
         return false;
     }

@@ -58,7 +58,7 @@ enum {
 enum der_kind {
     DER_OCTETS, DER_UTF8, DER_INT, DER_BOOL, DER_NULL, DER_BITS, DER_OID,
     DER_ANY,                           /* a complete TLV, never opened */
-    DER_CERT, DER_SPKI,                /* complete DER with its outer SEQUENCE, whatever form was received; written IMPLICIT */
+    DER_CERT, DER_SPKI,                /* complete DER with its outer SEQUENCE, whatever came; written IMPLICIT */
     DER_SEQ, DER_CHOICE, DER_LIST,
 };
 

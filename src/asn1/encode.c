@@ -109,7 +109,7 @@ static bool sequence(struct encoder *w, const struct der_type *t, const void *in
         const struct der_field *f = &t->fields[i];
         const uint8_t *src = (const uint8_t *)in + f->off;
         if (f->opt && !(has >> i & 1)) continue;
-        if (f->has_def && f->def == (f->kind == DER_INT ? *(const int64_t *)(const void *)src : *(const bool *)src)) continue;
+        if (f->has_def && der_is_default(f, src)) continue;
         if (!value(w, f, src, depth)) return false;
     }
     return true;
@@ -144,7 +144,8 @@ static bool structure(struct encoder *w, uint32_t tag, const struct der_type *t,
     if (depth > DER_DEPTH) return false;
     *whole = t->kind == DER_SEQ ? q->has & DER_VERBATIM : t->kind == DER_CHOICE && c->which == DER_VERBATIM_ARM;
     if (*whole) return verbatim(w, tag, t, t->kind == DER_SEQ ? q->raw : c->raw);
-    return t->kind == DER_SEQ ? sequence(w, t, in, depth) : t->kind == DER_CHOICE ? choice(w, t, in, depth) : list(w, t, in, depth);
+    if (t->kind == DER_SEQ) return sequence(w, t, in, depth);
+    return t->kind == DER_CHOICE ? choice(w, t, in, depth) : list(w, t, in, depth);
 }
 
 static bool value(struct encoder *w, const struct der_field *f, const void *src, int depth)

@@ -9,7 +9,8 @@
 
 /* 5.9.4 AddInitialEim, BF57 */
 #define ADD_INITIAL_EIM_REQUEST(X, S) \
-    X(S, REQ, LIST(eim_configuration_data_list), eim_configuration_data_list, "eimConfigurationDataList", CTX(0), 0, SGP32_EIMS)
+    X(S, REQ, LIST(eim_configuration_data_list), eim_configuration_data_list, "eimConfigurationDataList", CTX(0), 0, \
+        SGP32_EIMS)
 #define ADD_OK(X, S) \
     X(S, REQ, INT, association_token, "associationToken", CTX(4), -1, INT64_MAX) \
     X(S, REQ, NULL, add_ok, "addOk", UNI(5), 0, 0)
@@ -23,7 +24,8 @@
 #define GET_EIM_CONFIGURATION_DATA_REQUEST(X, S) \
     X(S, OPT, CHOICE(eim_search), search_criteria, "searchCriteria", CTX(0), 0, 0)
 #define GET_EIM_CONFIGURATION_DATA_RESPONSE(X, S) \
-    X(S, REQ, LIST(eim_configuration_data_list), eim_configuration_data_list, "eimConfigurationDataList", CTX(0), 0, SGP32_EIMS)
+    X(S, REQ, LIST(eim_configuration_data_list), eim_configuration_data_list, "eimConfigurationDataList", CTX(0), 0, \
+        SGP32_EIMS)
 
 /* 5.9.5 eUICCMemoryReset, BF64 */
 #define EUICC_MEMORY_RESET_REQUEST(X, S) X(S, REQ, BITS, reset_options, "resetOptions", CTX(2), 0, 4)
@@ -51,7 +53,8 @@
 #define RETRIEVE_NOTIFICATIONS_LIST_RESPONSE(X, S) \
     X(S, REQ, LIST(pending_notification_list), notification_list, "notificationList", CTX(0), 0, SGP32_NOTIFICATIONS) \
     X(S, REQ, INT, notifications_list_result_error, "notificationsListResultError", CTX(1), ANY_INT) \
-    X(S, REQ, LIST(euicc_package_result_list), euicc_package_result_list, "euiccPackageResultList", CTX(2), 0, SGP32_RESULTS)
+    X(S, REQ, LIST(euicc_package_result_list), euicc_package_result_list, "euiccPackageResultList", CTX(2), 0, \
+        SGP32_RESULTS)
 
 /* Functions whose request is a refreshFlag (also seen as universal BOOLEAN, spec 6.12) and whose answer is a number */
 #define REFRESH_REQUEST(X, S)           X(S, ALT(UNI(1)), BOOL, refresh_flag, "refreshFlag", CTX(0), 0, 1)
@@ -87,8 +90,8 @@
     T(LIST, add_ok_list, ADD_OK_LIST, "AddInitialEimOkList", UNI(16), "SGP.32 5.9.4", 0) \
     T(CHOICE, add_initial_eim_response, ADD_INITIAL_EIM_RESPONSE, "AddInitialEimResponse", CTX(87), "SGP.32 5.9.4", 0) \
     T(CHOICE, eim_search, EIM_SEARCH, "GetEimConfigurationDataRequest.searchCriteria", UNTAGGED, "SGP.32 5.9.18", 0) \
-    T(SEQUENCE, get_eim_configuration_data_request, GET_EIM_CONFIGURATION_DATA_REQUEST, "GetEimConfigurationDataRequest", \
-        CTX(85), "SGP.32 5.9.18", 0) \
+    T(SEQUENCE, get_eim_configuration_data_request, GET_EIM_CONFIGURATION_DATA_REQUEST, \
+        "GetEimConfigurationDataRequest", CTX(85), "SGP.32 5.9.18", 0) \
     T(SEQUENCE, get_eim_configuration_data_response, GET_EIM_CONFIGURATION_DATA_RESPONSE, \
         "GetEimConfigurationDataResponse", CTX(85), "SGP.32 5.9.18", 0) \
     T(SEQUENCE, euicc_memory_reset_request, EUICC_MEMORY_RESET_REQUEST, "EuiccMemoryResetRequest", CTX(100), \
@@ -98,7 +101,8 @@
     T(SEQUENCE, get_certs_request, GET_CERTS_REQUEST, "GetCertsRequest", CTX(86), "SGP.32 5.9.10", 0) \
     T(SEQUENCE, certs, CERTS, "GetCertsResponse.certs", UNI(16), "SGP.32 5.9.10", 0) \
     T(CHOICE, get_certs_response, GET_CERTS_RESPONSE, "GetCertsResponse", CTX(86), "SGP.32 5.9.10", 0) \
-    T(CHOICE, stored_search, STORED_SEARCH, "RetrieveNotificationsListRequest.searchCriteria", UNTAGGED, "SGP.32 5.9.11", 0) \
+    T(CHOICE, stored_search, STORED_SEARCH, "RetrieveNotificationsListRequest.searchCriteria", UNTAGGED, \
+        "SGP.32 5.9.11", 0) \
     T(SEQUENCE, retrieve_notifications_list_request, RETRIEVE_NOTIFICATIONS_LIST_REQUEST, \
         "RetrieveNotificationsListRequest", CTX(43), "SGP.32 5.9.11", 0) \
     T(CHOICE, retrieve_notifications_list_response, RETRIEVE_NOTIFICATIONS_LIST_RESPONSE, \
@@ -111,7 +115,8 @@
         "SGP.32 5.9.16", 0) \
     T(SEQUENCE, configure_immediate_profile_enabling_response, CONFIGURE_IMMEDIATE_PROFILE_ENABLING_RESPONSE, \
         "ConfigureImmediateProfileEnablingResponse", CTX(89), "SGP.32 5.9.17", 0) \
-    T(SEQUENCE, execute_fallback_request, REFRESH_REQUEST, "ExecuteFallbackMechanismRequest", CTX(93), "SGP.32 5.9.20", 0) \
+    T(SEQUENCE, execute_fallback_request, REFRESH_REQUEST, "ExecuteFallbackMechanismRequest", CTX(93), "SGP.32 5.9.20", \
+        0) \
     T(SEQUENCE, execute_fallback_response, EXECUTE_FALLBACK_RESPONSE, "ExecuteFallbackMechanismResponse", CTX(93), \
         "SGP.32 5.9.20", 0) \
     T(SEQUENCE, return_from_fallback_request, REFRESH_REQUEST, "ReturnFromFallbackRequest", CTX(94), "SGP.32 5.9.21", 0) \
@@ -123,8 +128,8 @@
         CTX(91), "SGP.32 5.9.22", 0) \
     T(SEQUENCE, disable_emergency_profile_request, REFRESH_REQUEST, "DisableEmergencyProfileRequest", CTX(92), \
         "SGP.32 5.9.23", 0) \
-    T(SEQUENCE, disable_emergency_profile_response, DISABLE_EMERGENCY_PROFILE_RESPONSE, "DisableEmergencyProfileResponse", \
-        CTX(92), "SGP.32 5.9.23", 0) \
+    T(SEQUENCE, disable_emergency_profile_response, DISABLE_EMERGENCY_PROFILE_RESPONSE, \
+        "DisableEmergencyProfileResponse", CTX(92), "SGP.32 5.9.23", 0) \
     T(EMPTY, get_connectivity_parameters_request, EMPTY_SEQUENCE, "GetConnectivityParametersRequest", CTX(95), \
         "SGP.32 5.9.24", 0) \
     T(SEQUENCE, connectivity_parameters, CONNECTIVITY_PARAMETERS, "ConnectivityParameters", UNI(16), "SGP.32 5.9.24", 0) \

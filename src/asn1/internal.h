@@ -54,6 +54,12 @@ static inline bool der_accepts(const struct der_field *f, uint32_t tag)
 /* der_element_size -- sizeof the C member of component f. */
 size_t der_element_size(const struct der_field *f);
 
+/* der_is_default -- whether the member at src holds the DEFAULT of component f. */
+static inline bool der_is_default(const struct der_field *f, const void *src)
+{
+    return f->def == (f->kind == DER_INT ? *(const int64_t *)src : *(const bool *)src);
+}
+
 /* der_utf8_length -- characters of UTF-8 text without U+0000, or -1. */
 int64_t der_utf8_length(struct slice s);
 

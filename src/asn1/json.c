@@ -84,8 +84,7 @@ static bool shown(const struct der_type *t, uint32_t i, const void *in)
     const struct der_field *f = &t->fields[i];
     const uint8_t *src = (const uint8_t *)in + f->off;
     if (f->opt && !(((const struct der_seq *)in)->has >> i & 1)) return false;
-    if (!f->has_def) return true;
-    return f->def != (f->kind == DER_INT ? *(const int64_t *)(const void *)src : *(const bool *)src);
+    return !f->has_def || !der_is_default(f, src);
 }
 
 void der_json(const struct der_type *t, const void *v, struct buf *out)
@@ -167,14 +166,16 @@ static bool read_hex(struct reader *r, const char *clause, const json_t *v, stru
 }
 
 /* read_octets -- OCTETS, and the kinds that are a complete TLV. */
-static bool read_octets(struct reader *r, const char *clause, const struct der_field *f, const json_t *v, struct slice *out)
+static bool read_octets(struct reader *r, const char *clause, const struct der_field *f, const json_t *v,
+                        struct slice *out)
 {
     struct tlv x;
     if (!read_hex(r, clause, v, out)) return false;
     if (f->kind == DER_OCTETS) return in_bounds(r, clause, f, (int64_t)out->n, "octets");
     if (!der_sole(*out, &x)) return wants(r, clause, "exactly one TLV");
     if (f->kind == DER_ANY)
-        return der_accepts(f, x.tag) ? in_bounds(r, clause, f, (int64_t)out->n, "octets") : wants(r, clause, "a TLV with the tag of this member");
+        return der_accepts(f, x.tag) ? in_bounds(r, clause, f, (int64_t)out->n, "octets")
+                                     : wants(r, clause, "a TLV with the tag of this member");
     if (x.tag != SEQTAG || !der_x509_shape(f->kind, x.val))
         return wants(r, clause, f->kind == DER_CERT ? "the DER of a certificate" : "the DER of a SubjectPublicKeyInfo");
     return in_bounds(r, clause, f, (int64_t)x.val.n, "octets");
@@ -196,7 +197,8 @@ static bool read_oid(struct reader *r, const char *clause, const struct der_fiel
     return out->n || wants(r, clause, "an OBJECT IDENTIFIER such as 2.999.10");
 }
 
-static bool read_bits(struct reader *r, const char *clause, const struct der_field *f, const json_t *v, struct der_bits *b)
+static bool read_bits(struct reader *r, const char *clause, const struct der_field *f, const json_t *v,
+                      struct der_bits *b)
 {
     const json_t *bits = json_object_get(v, "bits"), *count = json_object_get(v, "count");
     if (!bits || !json_is_integer(count) || json_object_size(v) != 2)
@@ -211,9 +213,11 @@ static bool read_bits(struct reader *r, const char *clause, const struct der_fie
     return in_bounds(r, clause, f, (int64_t)b->bits.n, "octets of bits");
 }
 
-static bool read_type(struct reader *r, const struct der_type *t, const struct der_field *f, const json_t *v, void *out, int depth);
+static bool read_type(struct reader *r, const struct der_type *t, const struct der_field *f, const json_t *v,
+                      void *out, int depth);
 
-static bool read_value(struct reader *r, const char *clause, const struct der_field *f, const json_t *v, void *out, int depth)
+static bool read_value(struct reader *r, const char *clause, const struct der_field *f, const json_t *v, void *out,
+                       int depth)
 {
     switch ((enum der_kind)f->kind) {
     case DER_OCTETS: case DER_ANY: case DER_CERT: case DER_SPKI:
@@ -240,7 +244,8 @@ static bool read_value(struct reader *r, const char *clause, const struct der_fi
     return false;
 }
 
-static bool read_list(struct reader *r, const struct der_type *t, const struct der_field *f, const json_t *v, void *out, int depth)
+static bool read_list(struct reader *r, const struct der_type *t, const struct der_field *f, const json_t *v,
+                      void *out, int depth)
 {
     size_t n = json_array_size(v), size = der_element_size(&t->fields[0]);
     if (!json_is_array(v)) return wants(r, t->clause, "a list");
@@ -288,7 +293,8 @@ static bool read_members(struct reader *r, const struct der_type *t, const json_
     return refuse(r, E_INVALID, t->clause, "%.64s is no member of %s", name, t->name);
 }
 
-static bool read_type(struct reader *r, const struct der_type *t, const struct der_field *f, const json_t *v, void *out, int depth)
+static bool read_type(struct reader *r, const struct der_type *t, const struct der_field *f, const json_t *v,
+                      void *out, int depth)
 {
     if (depth > 2 * DER_DEPTH) return refuse(r, E_INVALID, t->clause, "nested deeper than %d", 2 * DER_DEPTH);
     if (t->kind == DER_LIST) return read_list(r, t, f, v, out, depth);

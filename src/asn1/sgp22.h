@@ -51,7 +51,8 @@ enum {
 /* EUICCInfo1, BF20 */
 #define EUICC_INFO1(X, S) \
     X(S, REQ, OCTETS, svn, "svn", CTX(2), 3, 3) \
-    X(S, REQ, LIST(key_id_list), euicc_ci_pkid_list_for_verification, "euiccCiPKIdListForVerification", CTX(9), 0, SGP22_ITEMS) \
+    X(S, REQ, LIST(key_id_list), euicc_ci_pkid_list_for_verification, "euiccCiPKIdListForVerification", CTX(9), 0, \
+        SGP22_ITEMS) \
     X(S, REQ, LIST(key_id_list), euicc_ci_pkid_list_for_signing, "euiccCiPKIdListForSigning", CTX(10), 0, SGP22_ITEMS)
 
 /* DeviceInfo */
@@ -72,8 +73,8 @@ enum {
     X(S, OPT, OCTETS, lpa_svn, "lpaSvn", CTX(11), 3, 3) \
     X(S, OPT, BITS_PLAIN, cat_supported_classes, "catSupportedClasses", CTX(12), 0, 16) \
     X(S, OPT, INT, euicc_form_factor_type, "euiccFormFactorType", CTX(13), ANY_INT) \
-    X(S, OPT, SEQ(device_additional_feature_support), device_additional_feature_support, "deviceAdditionalFeatureSupport", \
-        CTX(14), 0, 0)
+    X(S, OPT, SEQ(device_additional_feature_support), device_additional_feature_support, \
+        "deviceAdditionalFeatureSupport", CTX(14), 0, 0)
 #define DEVICE_INFO(X, S) \
     X(S, REQ, OCTETS, tac, "tac", CTX(0), 4, 4) \
     X(S, REQ, SEQ(device_capabilities), device_capabilities, "deviceCapabilities", CTX(1), 0, 0) \
@@ -84,7 +85,8 @@ enum {
     X(S, OPT, UTF8, matching_id, "matchingId", CTX(0), 0, 255) \
     X(S, REQ, SEQ(device_info), device_info, "deviceInfo", CTX(1), 0, 0)
 #define CTX_PARAMS1(X, S) \
-    X(S, REQ, SEQ(ctx_params_common), ctx_params_for_common_authentication, "ctxParamsForCommonAuthentication", CTX(0), 0, 0)
+    X(S, REQ, SEQ(ctx_params_common), ctx_params_for_common_authentication, "ctxParamsForCommonAuthentication", CTX(0), \
+        0, 0)
 
 /* AuthenticateServer, BF38 */
 #define SERVER_SIGNED1(X, S) \
@@ -150,8 +152,8 @@ enum {
 #define SEGMENTS_87(X, S) X(S, REQ, OCTETS, v, "87", CTX(7), 0, SGP22_SEGMENT)
 #define SEGMENTS_88(X, S) X(S, REQ, OCTETS, v, "88", CTX(8), 0, SGP22_SEGMENT)
 #define BOUND_PROFILE_PACKAGE(X, S) \
-    X(S, REQ, SEQ(initialise_secure_channel_request), initialise_secure_channel_request, "initialiseSecureChannelRequest", \
-        CTX(35), 0, 0) \
+    X(S, REQ, SEQ(initialise_secure_channel_request), initialise_secure_channel_request, \
+        "initialiseSecureChannelRequest", CTX(35), 0, 0) \
     X(S, REQ, LIST(segments_87), first_sequence_of_87, "firstSequenceOf87", CTX(0), 0, SGP22_SEGMENTS) \
     X(S, REQ, LIST(segments_88), sequence_of_88, "sequenceOf88", CTX(1), 0, SGP22_SEGMENTS) \
     X(S, OPT, LIST(segments_87), second_sequence_of_87, "secondSequenceOf87", CTX(2), 0, SGP22_SEGMENTS) \
@@ -223,7 +225,8 @@ enum {
     T(LIST, version_list, VERSION_LIST, "VersionTypeList", UNI(16), "SGP.22 4.3", 0) \
     T(SEQUENCE, operator_id, OPERATOR_ID, "OperatorId", UNI(16), "SGP.22 2.4.2.1", 0) \
     T(LIST, operator_id_list, OPERATOR_ID_LIST, "OperatorIdList", UNI(16), "SGP.22 2.4.2.1", 0) \
-    T(SEQUENCE, certification_data_object, CERTIFICATION_DATA_OBJECT, "CertificationDataObject", UNI(16), "SGP.22 5.7.8", 0) \
+    T(SEQUENCE, certification_data_object, CERTIFICATION_DATA_OBJECT, "CertificationDataObject", UNI(16), \
+        "SGP.22 5.7.8", 0) \
     T(SEQUENCE, dp_proprietary_data, DP_PROPRIETARY_DATA, "DpProprietaryData", UNI(16), "SGP.22 5.5.1", 0) \
     T(SEQUENCE, notification_configuration, NOTIFICATION_CONFIGURATION, "NotificationConfigurationInformation", UNI(16), \
         "SGP.22 5.5.3", 0) \
@@ -248,12 +251,13 @@ enum {
     T(SEQUENCE, authenticate_response_error, AUTHENTICATE_RESPONSE_ERROR, "AuthenticateResponseError", UNI(16), \
         "SGP.22 5.7.13", 0) \
     T(SEQUENCE, smdp_signed2, SMDP_SIGNED2, "SmdpSigned2", UNI(16), "SGP.22 5.7.5", 0) \
-    T(SEQUENCE, prepare_download_request, PREPARE_DOWNLOAD_REQUEST, "PrepareDownloadRequest", CTX(33), "SGP.22 5.7.5", 0) \
+    T(SEQUENCE, prepare_download_request, PREPARE_DOWNLOAD_REQUEST, "PrepareDownloadRequest", CTX(33), "SGP.22 5.7.5", \
+        0) \
     T(SEQUENCE, euicc_signed2, EUICC_SIGNED2, "EUICCSigned2", UNI(16), "SGP.22 5.7.5", 0) \
     T(SEQUENCE, prepare_download_response_ok, PREPARE_DOWNLOAD_RESPONSE_OK, "PrepareDownloadResponseOk", UNI(16), \
         "SGP.22 5.7.5", 0) \
-    T(SEQUENCE, prepare_download_response_error, PREPARE_DOWNLOAD_RESPONSE_ERROR, "PrepareDownloadResponseError", UNI(16), \
-        "SGP.22 5.7.5", 0) \
+    T(SEQUENCE, prepare_download_response_error, PREPARE_DOWNLOAD_RESPONSE_ERROR, "PrepareDownloadResponseError", \
+        UNI(16), "SGP.22 5.7.5", 0) \
     T(SEQUENCE, cancel_session_request, CANCEL_SESSION_REQUEST, "CancelSessionRequest", CTX(65), "SGP.22 5.7.14", 0) \
     T(SEQUENCE, euicc_cancel_session_signed, EUICC_CANCEL_SESSION_SIGNED, "EuiccCancelSessionSigned", UNI(16), \
         "SGP.22 5.7.14", 0) \
@@ -267,22 +271,28 @@ enum {
     T(LIST, segments_88, SEGMENTS_88, "SequenceOf88", UNI(16), "SGP.22 2.5.3", 0) \
     T(SEQUENCE, bound_profile_package, BOUND_PROFILE_PACKAGE, "BoundProfilePackage", CTX(54), "SGP.22 2.5.3", 0) \
     T(SEQUENCE, notification_metadata, NOTIFICATION_METADATA, "NotificationMetadata", CTX(47), "SGP.22 5.7.9", 0) \
-    T(LIST, notification_metadata_list, NOTIFICATION_METADATA_LIST, "NotificationMetadataList", UNI(16), "SGP.22 5.7.9", 0) \
-    T(SEQUENCE, other_signed_notification, OTHER_SIGNED_NOTIFICATION, "OtherSignedNotification", UNI(16), "SGP.22 5.7.10", 0) \
+    T(LIST, notification_metadata_list, NOTIFICATION_METADATA_LIST, "NotificationMetadataList", UNI(16), \
+        "SGP.22 5.7.9", 0) \
+    T(SEQUENCE, other_signed_notification, OTHER_SIGNED_NOTIFICATION, "OtherSignedNotification", UNI(16), \
+        "SGP.22 5.7.10", 0) \
     T(SEQUENCE, success_result, SUCCESS_RESULT, "SuccessResult", UNI(16), "SGP.22 2.5.6", 0) \
     T(SEQUENCE, error_result, ERROR_RESULT, "ErrorResult", UNI(16), "SGP.22 2.5.6", 0) \
     T(CHOICE, final_result, FINAL_RESULT, "FinalResult", UNTAGGED, "SGP.22 2.5.6", 0) \
-    T(SEQUENCE, profile_installation_result_data, PROFILE_INSTALLATION_RESULT_DATA, "ProfileInstallationResultData", CTX(39), \
-        "SGP.22 2.5.6", 0) \
+    T(SEQUENCE, profile_installation_result_data, PROFILE_INSTALLATION_RESULT_DATA, "ProfileInstallationResultData", \
+        CTX(39), "SGP.22 2.5.6", 0) \
     T(SEQUENCE, profile_installation_result, PROFILE_INSTALLATION_RESULT, "ProfileInstallationResult", CTX(55), \
         "SGP.22 2.5.6", 0) \
-    T(SEQUENCE, list_notification_request, LIST_NOTIFICATION_REQUEST, "ListNotificationRequest", CTX(40), "SGP.22 5.7.9", 0) \
-    T(CHOICE, list_notification_response, LIST_NOTIFICATION_RESPONSE, "ListNotificationResponse", CTX(40), "SGP.22 5.7.9", 0) \
-    T(SEQUENCE, notification_sent_request, NOTIFICATION_SENT_REQUEST, "NotificationSentRequest", CTX(48), "SGP.22 5.7.11", 0) \
+    T(SEQUENCE, list_notification_request, LIST_NOTIFICATION_REQUEST, "ListNotificationRequest", CTX(40), \
+        "SGP.22 5.7.9", 0) \
+    T(CHOICE, list_notification_response, LIST_NOTIFICATION_RESPONSE, "ListNotificationResponse", CTX(40), \
+        "SGP.22 5.7.9", 0) \
+    T(SEQUENCE, notification_sent_request, NOTIFICATION_SENT_REQUEST, "NotificationSentRequest", CTX(48), \
+        "SGP.22 5.7.11", 0) \
     T(SEQUENCE, notification_sent_response, NOTIFICATION_SENT_RESPONSE, "NotificationSentResponse", CTX(48), \
         "SGP.22 5.7.11", 0) \
     T(CHOICE, profile_search, PROFILE_SEARCH, "ProfileInfoListRequest.searchCriteria", UNTAGGED, "SGP.22 5.7.15", 0) \
-    T(SEQUENCE, profile_info_list_request, PROFILE_INFO_LIST_REQUEST, "ProfileInfoListRequest", CTX(45), "SGP.22 5.7.15", 0) \
+    T(SEQUENCE, profile_info_list_request, PROFILE_INFO_LIST_REQUEST, "ProfileInfoListRequest", CTX(45), \
+        "SGP.22 5.7.15", 0) \
     T(EMPTY, get_euicc_challenge_request, EMPTY_SEQUENCE, "GetEuiccChallengeRequest", CTX(46), "SGP.22 5.7.7", 0) \
     T(SEQUENCE, get_euicc_challenge_response, GET_EUICC_CHALLENGE_RESPONSE, "GetEuiccChallengeResponse", CTX(46), \
         "SGP.22 5.7.7", 0) \

@@ -102,7 +102,8 @@ enum {
     X(S, REQ, OCTETS, tag_list, "tagList", APP(28), 0, 255) \
     X(S, OPT, OCTETS, euicc_ci_pk_identifier_to_be_used, "euiccCiPKIdentifierToBeUsed", UNI(4), 0, 64) \
     X(S, OPT, CHOICE(notification_search), search_criteria_notification, "searchCriteriaNotification", CTX(1), 0, 0) \
-    X(S, OPT, CHOICE(result_search), search_criteria_euicc_package_result, "searchCriteriaEuiccPackageResult", CTX(2), 0, 0) \
+    X(S, OPT, CHOICE(result_search), search_criteria_euicc_package_result, "searchCriteriaEuiccPackageResult", CTX(2), \
+        0, 0) \
     X(S, OPT, OCTETS, eim_transaction_id, "eimTransactionId", CTX(3), TXID)
 
 /* 2.11.1.3 ProfileDownloadTriggerRequest, BF54 */
@@ -135,7 +136,8 @@ enum {
     X(S, OPT, SEQ(operator_id), profile_owner, "profileOwner", CTX(23), 0, 0) \
     X(S, OPT, SEQ(dp_proprietary_data), dp_proprietary_data, "dpProprietaryData", CTX(24), 0, 0) \
     X(S, OPT, BITS, profile_policy_rules, "profilePolicyRules", CTX(25), 0, 4) \
-    X(S, OPT, ANY, service_specific_data_stored_in_euicc, "serviceSpecificDataStoredInEuicc", CTX(34) | CONS, 0, SGP22_BLOB) \
+    X(S, OPT, ANY, service_specific_data_stored_in_euicc, "serviceSpecificDataStoredInEuicc", CTX(34) | CONS, 0, \
+        SGP22_BLOB) \
     X(S, OPT, BOOL, ecall_indication, "ecallIndication", CTX(123), 0, 1) \
     X(S, DEF(false), BOOL, fallback_attribute, "fallbackAttribute", CTX(38), 0, 1) \
     X(S, OPT, BOOL, fallback_allowed, "fallbackAllowed", CTX(103), 0, 1)
@@ -154,7 +156,8 @@ enum {
         CTX(22), 0, SGP22_ITEMS) \
     X(S, OPT, SEQ(operator_id), profile_owner, "profileOwner", CTX(23), 0, 0) \
     X(S, OPT, BITS, profile_policy_rules, "profilePolicyRules", CTX(25), 0, 4) \
-    X(S, OPT, ANY, service_specific_data_stored_in_euicc, "serviceSpecificDataStoredInEuicc", CTX(34) | CONS, 0, SGP22_BLOB) \
+    X(S, OPT, ANY, service_specific_data_stored_in_euicc, "serviceSpecificDataStoredInEuicc", CTX(34) | CONS, 0, \
+        SGP22_BLOB) \
     X(S, OPT, ANY, service_specific_data_not_stored_in_euicc, "serviceSpecificDataNotStoredInEuicc", CTX(35) | CONS, 0, \
         SGP22_BLOB) \
     X(S, OPT, BOOL, ecall_indication, "ecallIndication", CTX(123), 0, 1) \
@@ -187,7 +190,8 @@ enum {
     X(S, REQ, INT, set_fallback_attribute_result, "setFallbackAttributeResult", CTX(13), ANY_INT) \
     X(S, REQ, INT, unset_fallback_attribute_result, "unsetFallbackAttributeResult", CTX(14), ANY_INT) \
     X(S, REQ, INT, processing_terminated, "processingTerminated", UNI(2), ANY_INT) \
-    X(S, REQ, SEQ(set_default_dp_address_response), set_default_dp_address_result, "setDefaultDpAddressResult", CTX(101), 0, 0) \
+    X(S, REQ, SEQ(set_default_dp_address_response), set_default_dp_address_result, "setDefaultDpAddressResult", \
+        CTX(101), 0, 0) \
     X(S, REQ, ANY, unknown, "unknown", DER_ANY_TAG, 0, SGP22_BLOB)
 #define EUICC_RESULT(X, S) X(S, REQ, CHOICE(euicc_result_data), v, "euiccResultData", UNTAGGED, 0, 0)
 #define EUICC_PACKAGE_RESULT_DATA_SIGNED(X, S) \
@@ -244,8 +248,8 @@ enum {
     X(S, REQ, SEQ(other_signed_notification), other_signed_notification, "otherSignedNotification", UNI(16), 0, 0) \
     X(S, REQ, SEQ(compact_profile_installation_result), compact_profile_installation_result, \
         "compactProfileInstallationResult", CTX(0), 0, 0) \
-    X(S, REQ, SEQ(compact_other_signed_notification), compact_other_signed_notification, "compactOtherSignedNotification", \
-        CTX(1), 0, 0)
+    X(S, REQ, SEQ(compact_other_signed_notification), compact_other_signed_notification, \
+        "compactOtherSignedNotification", CTX(1), 0, 0)
 #define PENDING_NOTIFICATION_LIST(X, S) X(S, REQ, CHOICE(pending_notification), v, "pendingNotification", UNTAGGED, 0, 0)
 
 /* EUICCInfo2, BF22, with the IoT additions */
@@ -262,7 +266,8 @@ enum {
     X(S, OPT, OCTETS, ts102241_version, "ts102241Version", CTX(6), 3, 3) \
     X(S, OPT, OCTETS, globalplatform_version, "globalplatformVersion", CTX(7), 3, 3) \
     X(S, REQ, BITS, rsp_capability, "rspCapability", CTX(8), 0, 16) \
-    X(S, REQ, LIST(key_id_list), euicc_ci_pkid_list_for_verification, "euiccCiPKIdListForVerification", CTX(9), 0, SGP22_ITEMS) \
+    X(S, REQ, LIST(key_id_list), euicc_ci_pkid_list_for_verification, "euiccCiPKIdListForVerification", CTX(9), 0, \
+        SGP22_ITEMS) \
     X(S, REQ, LIST(key_id_list), euicc_ci_pkid_list_for_signing, "euiccCiPKIdListForSigning", CTX(10), 0, SGP22_ITEMS) \
     X(S, OPT, INT, euicc_category, "euiccCategory", CTX(11), ANY_INT) \
     X(S, OPT, BITS, forbidden_profile_policy_rules, "forbiddenProfilePolicyRules", CTX(25), 0, 4) \
@@ -274,7 +279,8 @@ enum {
     X(S, OPT, LIST(version_list), additional_euicc_profile_package_versions, "additionalEuiccProfilePackageVersions", \
         CTX(15), 0, SGP22_ITEMS) \
     X(S, OPT, INT, ipa_mode, "ipaMode", CTX(16), ANY_INT) \
-    X(S, OPT, LIST(key_id_list), euicc_ci_pkid_list_for_signing_v3, "euiccCiPKIdListForSigningV3", CTX(17), 0, SGP22_ITEMS) \
+    X(S, OPT, LIST(key_id_list), euicc_ci_pkid_list_for_signing_v3, "euiccCiPKIdListForSigningV3", CTX(17), 0, \
+        SGP22_ITEMS) \
     X(S, OPT, OCTETS, additional_euicc_info, "additionalEuiccInfo", CTX(18), 0, 32) \
     X(S, OPT, OCTETS, highest_svn, "highestSvn", CTX(19), 3, 3) \
     X(S, OPT, SEQ(iot_specific_info), iot_specific_info, "iotSpecificInfo", CTX(20), 0, 0)
@@ -286,7 +292,8 @@ enum {
 #define IPA_EUICC_DATA(X, S) \
     X(S, OPT, LIST(pending_notification_list), notifications_list, "notificationsList", CTX(0), 0, SGP32_NOTIFICATIONS) \
     X(S, OPT, UTF8, default_smdp_address, "defaultSmdpAddress", CTX(1), 0, SGP22_TEXT) \
-    X(S, OPT, LIST(euicc_package_result_list), euicc_package_result_list, "euiccPackageResultList", CTX(2), 0, SGP32_RESULTS) \
+    X(S, OPT, LIST(euicc_package_result_list), euicc_package_result_list, "euiccPackageResultList", CTX(2), 0, \
+        SGP32_RESULTS) \
     X(S, OPT, SEQ(euicc_info1), euicc_info1, "euiccInfo1", CTX(32), 0, 0) \
     X(S, OPT, SEQ(euicc_info2), euicc_info2, "euiccInfo2", CTX(34), 0, 0) \
     X(S, OPT, UTF8, root_smds_address, "rootSmdsAddress", CTX(3), 0, SGP22_TEXT) \
@@ -301,7 +308,8 @@ enum {
     X(S, REQ, INT, ipa_euicc_data_error_code, "ipaEuiccDataErrorCode", UNI(2), ANY_INT)
 #define IPA_EUICC_DATA_RESPONSE(X, S) \
     X(S, REQ, SEQ(ipa_euicc_data), ipa_euicc_data, "ipaEuiccData", CTX(0), 0, 0) \
-    X(S, REQ, SEQ(ipa_euicc_data_response_error), ipa_euicc_data_response_error, "ipaEuiccDataResponseError", CTX(1), 0, 0)
+    X(S, REQ, SEQ(ipa_euicc_data_response_error), ipa_euicc_data_response_error, "ipaEuiccDataResponseError", CTX(1), \
+        0, 0)
 
 /* 2.11.2.3 ProfileDownloadTriggerResult, BF54 */
 #define PROFILE_DOWNLOAD_ERROR(X, S) \
@@ -347,9 +355,9 @@ enum {
 #define PROVIDE_EIM_PACKAGE_RESULT(X, S) \
     X(S, OPT, OCTETS, eid_value, "eidValue", APP(26), 0, 64) \
     X(S, REQ, CHOICE(eim_package_result), eim_package_result, "eimPackageResult", UNTAGGED, 0, 0)
-#define PROVIDE_EIM_PACKAGE_RESULT_RESPONSE(X, S) \
-    X(S, REQ, LIST(eim_acknowledgements), eim_acknowledgements, "eimAcknowledgements", CTX(83), 0, SGP32_ACKS) \
+#define PROVIDE_EIM_PACKAGE_RESULT_RESPONSE(X, S) /* emptyResponse first: that is what nothing at all means (6.13) */ \
     X(S, REQ, SEQ(empty_sequence), empty_response, "emptyResponse", UNI(16), 0, 0) \
+    X(S, REQ, LIST(eim_acknowledgements), eim_acknowledgements, "eimAcknowledgements", CTX(83), 0, SGP32_ACKS) \
     X(S, REQ, INT, provide_eim_package_result_error, "provideEimPackageResultError", UNI(2), ANY_INT)
 
 /* 6.3.2.5 TransferEimPackage, BF4E, and 6.3.2.4 HandleNotification, BF3D */
@@ -418,7 +426,8 @@ enum {
         CTX(2), 0, 0)
 #define AUTHENTICATE_CLIENT_REQUEST_ESIPA(X, S) \
     X(S, REQ, OCTETS, transaction_id, "transactionId", CTX(0), TXID) \
-    X(S, REQ, CHOICE(authenticate_server_response), authenticate_server_response, "authenticateServerResponse", CTX(56), 0, 0)
+    X(S, REQ, CHOICE(authenticate_server_response), authenticate_server_response, "authenticateServerResponse", \
+        CTX(56), 0, 0)
 #define AUTHENTICATE_CLIENT_OK_DP_ESIPA(X, S) \
     X(S, OPT, OCTETS, transaction_id, "transactionId", CTX(0), TXID) \
     X(S, OPT, SEQ(store_metadata_request), profile_meta_data, "profileMetaData", CTX(37), 0, 0) \
@@ -455,8 +464,8 @@ enum {
     X(S, OPT, OCTETS, transaction_id, "transactionId", CTX(0), TXID) \
     X(S, REQ, SEQ(bound_profile_package), bound_profile_package, "boundProfilePackage", CTX(54), 0, 0)
 #define GET_BOUND_PROFILE_PACKAGE_RESPONSE_ESIPA(X, S) \
-    X(S, REQ, SEQ(get_bound_profile_package_ok_esipa), get_bound_profile_package_ok_esipa, "getBoundProfilePackageOkEsipa", \
-        CTX(0), 0, 0) \
+    X(S, REQ, SEQ(get_bound_profile_package_ok_esipa), get_bound_profile_package_ok_esipa, \
+        "getBoundProfilePackageOkEsipa", CTX(0), 0, 0) \
     X(S, REQ, INT, get_bound_profile_package_error_esipa, "getBoundProfilePackageErrorEsipa", CTX(1), ANY_INT)
 
 /* 6.3.2.8 CancelSession, BF41 */
@@ -482,11 +491,12 @@ enum {
 #define ESIPA_FROM_IPA(X, S) \
     X(S, REQ, SEQ(initiate_authentication_request_esipa), initiate_authentication_request_esipa, \
         "initiateAuthenticationRequestEsipa", CTX(57), 0, 0) \
-    X(S, REQ, SEQ(authenticate_client_request_esipa), authenticate_client_request_esipa, "authenticateClientRequestEsipa", \
-        CTX(59), 0, 0) \
+    X(S, REQ, SEQ(authenticate_client_request_esipa), authenticate_client_request_esipa, \
+        "authenticateClientRequestEsipa", CTX(59), 0, 0) \
     X(S, REQ, SEQ(get_bound_profile_package_request_esipa), get_bound_profile_package_request_esipa, \
         "getBoundProfilePackageRequestEsipa", CTX(58), 0, 0) \
-    X(S, REQ, SEQ(cancel_session_request_esipa), cancel_session_request_esipa, "cancelSessionRequestEsipa", CTX(65), 0, 0) \
+    X(S, REQ, SEQ(cancel_session_request_esipa), cancel_session_request_esipa, "cancelSessionRequestEsipa", CTX(65), 0, \
+        0) \
     X(S, REQ, CHOICE(handle_notification_esipa), handle_notification_esipa, "handleNotificationEsipa", CTX(61), 0, 0) \
     X(S, REQ, CHOICE(transfer_eim_package_response), transfer_eim_package_response, "transferEimPackageResponse", \
         CTX(78), 0, 0) \
@@ -501,7 +511,8 @@ enum {
         "getBoundProfilePackageResponseEsipa", CTX(58), 0, 0) \
     X(S, REQ, CHOICE(cancel_session_response_esipa), cancel_session_response_esipa, "cancelSessionResponseEsipa", \
         CTX(65), 0, 0) \
-    X(S, REQ, CHOICE(transfer_eim_package_request), transfer_eim_package_request, "transferEimPackageRequest", CTX(78), 0, 0) \
+    X(S, REQ, CHOICE(transfer_eim_package_request), transfer_eim_package_request, "transferEimPackageRequest", CTX(78), \
+        0, 0) \
     X(S, REQ, CHOICE(get_eim_package_response), get_eim_package_response, "getEimPackageResponse", CTX(79), 0, 0) \
     X(S, REQ, CHOICE(provide_eim_package_result_response), provide_eim_package_result_response, \
         "provideEimPackageResultResponse", CTX(80), 0, 0)
@@ -520,8 +531,8 @@ enum {
         "SGP.32 5.9.17", 0) \
     T(SEQUENCE, set_default_dp_address_request, SET_DEFAULT_DP_ADDRESS_REQUEST, "SetDefaultDpAddressRequest", CTX(101), \
         "SGP.32 5.9.25", 0) \
-    T(SEQUENCE, set_default_dp_address_response, SET_DEFAULT_DP_ADDRESS_RESPONSE, "SetDefaultDpAddressResponse", CTX(101), \
-        "SGP.32 5.9.25", 0) \
+    T(SEQUENCE, set_default_dp_address_response, SET_DEFAULT_DP_ADDRESS_RESPONSE, "SetDefaultDpAddressResponse", \
+        CTX(101), "SGP.32 5.9.25", 0) \
     T(CHOICE, psmo, PSMO, "Psmo", UNTAGGED, "SGP.32 2.11.1.1.3", 0) \
     T(LIST, psmo_list, PSMO_LIST, "PsmoList", UNI(16), "SGP.32 2.11.1.1.3", 0) \
     T(SEQUENCE, delete_eim, DELETE_EIM, "Eco.deleteEim", UNI(16), "SGP.32 2.11.1.1.2", 0) \
@@ -542,8 +553,8 @@ enum {
     T(LIST, eim_acknowledgements, EIM_ACKNOWLEDGEMENTS, "EimAcknowledgements", CTX(83), "SGP.32 3.3.1", 0) \
     T(SEQUENCE, profile_info, PROFILE_INFO, "ProfileInfo", PRIV(3), "SGP.32 5.9.14", 0) \
     T(LIST, profile_info_list, PROFILE_INFO_LIST, "ProfileInfoList", UNI(16), "SGP.32 5.9.14", 0) \
-    T(CHOICE, profile_info_list_response, PROFILE_INFO_LIST_RESPONSE, "ProfileInfoListResponse", CTX(45), "SGP.32 5.9.14", \
-        DER_BARE | DER_DOUBLE) \
+    T(CHOICE, profile_info_list_response, PROFILE_INFO_LIST_RESPONSE, "ProfileInfoListResponse", CTX(45), \
+        "SGP.32 5.9.14", DER_BARE | DER_DOUBLE) \
     T(SEQUENCE, store_metadata_request, STORE_METADATA_REQUEST, "StoreMetadataRequest", CTX(37), "SGP.32 5.14.2", 0) \
     T(CHOICE, add_eim_result, ADD_EIM_RESULT, "AddEimResult", UNTAGGED, "SGP.32 2.11.2.1", 0) \
     T(SEQUENCE, eim_id_info, EIM_ID_INFO, "EimIdInfo", UNI(16), "SGP.32 2.11.2.1", 0) \
@@ -555,15 +566,16 @@ enum {
         UNI(16), "SGP.32 2.11.2.1", 0) \
     T(SEQUENCE, euicc_package_result_signed, EUICC_PACKAGE_RESULT_SIGNED, "EuiccPackageResultSigned", UNI(16), \
         "SGP.32 2.11.2.1", 0) \
-    T(SEQUENCE, euicc_package_error_data_signed, EUICC_PACKAGE_ERROR_DATA_SIGNED, "EuiccPackageErrorDataSigned", UNI(16), \
-        "SGP.32 2.11.2.1", 0) \
+    T(SEQUENCE, euicc_package_error_data_signed, EUICC_PACKAGE_ERROR_DATA_SIGNED, "EuiccPackageErrorDataSigned", \
+        UNI(16), "SGP.32 2.11.2.1", 0) \
     T(SEQUENCE, euicc_package_error_signed, EUICC_PACKAGE_ERROR_SIGNED, "EuiccPackageErrorSigned", UNI(16), \
         "SGP.32 2.11.2.1", 0) \
     T(SEQUENCE, euicc_package_error_unsigned, EUICC_PACKAGE_ERROR_UNSIGNED, "EuiccPackageErrorUnsigned", UNI(16), \
         "SGP.32 2.11.2.1", 0) \
     T(CHOICE, euicc_package_result, EUICC_PACKAGE_RESULT, "EuiccPackageResult", CTX(81), "SGP.32 2.11.2.1", \
         DER_BARE | DER_DOUBLE) \
-    T(LIST, euicc_package_result_list, EUICC_PACKAGE_RESULT_LIST, "EuiccPackageResultList", UNI(16), "SGP.32 2.11.2.2", 0) \
+    T(LIST, euicc_package_result_list, EUICC_PACKAGE_RESULT_LIST, "EuiccPackageResultList", UNI(16), "SGP.32 2.11.2.2", \
+        0) \
     T(SEQUENCE, compact_success_result, COMPACT_SUCCESS_RESULT, "CompactSuccessResult", UNI(16), "SGP.32 2.11.2", 0) \
     T(CHOICE, compact_final_result, COMPACT_FINAL_RESULT, "CompactFinalResult", UNTAGGED, "SGP.32 2.11.2", 0) \
     T(SEQUENCE, compact_profile_installation_result_data, COMPACT_PROFILE_INSTALLATION_RESULT_DATA, \
@@ -573,7 +585,8 @@ enum {
     T(SEQUENCE, compact_other_signed_notification, COMPACT_OTHER_SIGNED_NOTIFICATION, "CompactOtherSignedNotification", \
         UNI(16), "SGP.32 2.11.2", 0) \
     T(CHOICE, pending_notification, PENDING_NOTIFICATION, "PendingNotification", UNTAGGED, "SGP.32 2.11.2", 0) \
-    T(LIST, pending_notification_list, PENDING_NOTIFICATION_LIST, "PendingNotificationList", UNI(16), "SGP.32 2.11.2", 0) \
+    T(LIST, pending_notification_list, PENDING_NOTIFICATION_LIST, "PendingNotificationList", UNI(16), "SGP.32 2.11.2", \
+        0) \
     T(SEQUENCE, iot_specific_info, IOT_SPECIFIC_INFO, "IoTSpecificInfo", UNI(16), "SGP.32 5.9.2", 0) \
     T(SEQUENCE, euicc_info2, EUICC_INFO2, "EUICCInfo2", CTX(34), "SGP.32 5.9.2", 0) \
     T(SEQUENCE, ipa_capabilities, IPA_CAPABILITIES, "IpaCapabilities", UNI(16), "SGP.32 2.11.2.2", 0) \
@@ -586,8 +599,8 @@ enum {
         UNI(16), "SGP.32 2.11.2.3", 0) \
     T(CHOICE, profile_download_trigger_result_data, PROFILE_DOWNLOAD_TRIGGER_RESULT_DATA, \
         "ProfileDownloadTriggerResultData", UNTAGGED, "SGP.32 2.11.2.3", 0) \
-    T(SEQUENCE, profile_download_trigger_result, PROFILE_DOWNLOAD_TRIGGER_RESULT, "ProfileDownloadTriggerResult", CTX(84), \
-        "SGP.32 2.11.2.3", 0) \
+    T(SEQUENCE, profile_download_trigger_result, PROFILE_DOWNLOAD_TRIGGER_RESULT, "ProfileDownloadTriggerResult", \
+        CTX(84), "SGP.32 2.11.2.3", 0) \
     T(SEQUENCE, get_eim_package_request, GET_EIM_PACKAGE_REQUEST, "GetEimPackageRequest", CTX(79), "SGP.32 6.3.2.6", 0) \
     T(CHOICE, get_eim_package_response, GET_EIM_PACKAGE_RESPONSE, "GetEimPackageResponse", CTX(79), "SGP.32 6.3.2.6", 0) \
     T(SEQUENCE, epr_and_notifications, EPR_AND_NOTIFICATIONS, "EprAndNotifications", UNI(16), "SGP.32 6.3.2.7", 0) \
@@ -596,13 +609,14 @@ enum {
     T(CHOICE, eim_package_result, EIM_PACKAGE_RESULT, "EimPackageResult", UNTAGGED, "SGP.32 6.3.2.7", 0) \
     T(SEQUENCE, provide_eim_package_result, PROVIDE_EIM_PACKAGE_RESULT, "ProvideEimPackageResult", CTX(80), \
         "SGP.32 6.3.2.7", 0) \
-    T(CHOICE, provide_eim_package_result_response, PROVIDE_EIM_PACKAGE_RESULT_RESPONSE, "ProvideEimPackageResultResponse", \
-        CTX(80), "SGP.32 6.3.2.7", DER_BARE) \
+    T(CHOICE, provide_eim_package_result_response, PROVIDE_EIM_PACKAGE_RESULT_RESPONSE, \
+        "ProvideEimPackageResultResponse", CTX(80), "SGP.32 6.3.2.7", DER_BARE) \
     T(CHOICE, transfer_eim_package_request, TRANSFER_EIM_PACKAGE_REQUEST, "TransferEimPackageRequest", CTX(78), \
         "SGP.32 6.3.2.5", 0) \
     T(CHOICE, transfer_eim_package_response, TRANSFER_EIM_PACKAGE_RESPONSE, "TransferEimPackageResponse", CTX(78), \
         "SGP.32 6.3.2.5", 0) \
-    T(CHOICE, handle_notification_esipa, HANDLE_NOTIFICATION_ESIPA, "HandleNotificationEsipa", CTX(61), "SGP.32 6.3.2.4", 0) \
+    T(CHOICE, handle_notification_esipa, HANDLE_NOTIFICATION_ESIPA, "HandleNotificationEsipa", CTX(61), \
+        "SGP.32 6.3.2.4", 0) \
     T(SEQUENCE, initiate_authentication_request_esipa, INITIATE_AUTHENTICATION_REQUEST_ESIPA, \
         "InitiateAuthenticationRequestEsipa", CTX(57), "SGP.32 6.3.2.1", 0) \
     T(SEQUENCE, initiate_authentication_ok_esipa, INITIATE_AUTHENTICATION_OK_ESIPA, "InitiateAuthenticationOkEsipa", \
@@ -610,7 +624,8 @@ enum {
     T(CHOICE, initiate_authentication_response_esipa, INITIATE_AUTHENTICATION_RESPONSE_ESIPA, \
         "InitiateAuthenticationResponseEsipa", CTX(57), "SGP.32 6.3.2.1", 0) \
     T(SEQUENCE, euicc_signed1, EUICC_SIGNED1, "EuiccSigned1", UNI(16), "SGP.32 5.9.3", 0) \
-    T(SEQUENCE, authenticate_response_ok, AUTHENTICATE_RESPONSE_OK, "AuthenticateResponseOk", UNI(16), "SGP.32 5.9.3", 0) \
+    T(SEQUENCE, authenticate_response_ok, AUTHENTICATE_RESPONSE_OK, "AuthenticateResponseOk", UNI(16), "SGP.32 5.9.3", \
+        0) \
     T(SEQUENCE, compact_euicc_signed1, COMPACT_EUICC_SIGNED1, "CompactEuiccSigned1", UNI(16), "SGP.32 6.3.2.2", 0) \
     T(CHOICE, authenticate_signed_data, AUTHENTICATE_SIGNED_DATA, "CompactAuthenticateResponseOk.signedData", UNTAGGED, \
         "SGP.32 6.3.2.2", 0) \
@@ -620,17 +635,17 @@ enum {
         "SGP.32 5.9.3", DER_DOUBLE) \
     T(SEQUENCE, authenticate_client_request_esipa, AUTHENTICATE_CLIENT_REQUEST_ESIPA, "AuthenticateClientRequestEsipa", \
         CTX(59), "SGP.32 6.3.2.2", 0) \
-    T(SEQUENCE, authenticate_client_ok_dp_esipa, AUTHENTICATE_CLIENT_OK_DP_ESIPA, "AuthenticateClientOkDPEsipa", UNI(16), \
-        "SGP.32 6.3.2.2", 0) \
-    T(SEQUENCE, authenticate_client_ok_ds_esipa, AUTHENTICATE_CLIENT_OK_DS_ESIPA, "AuthenticateClientOkDSEsipa", UNI(16), \
-        "SGP.32 6.3.2.2", 0) \
+    T(SEQUENCE, authenticate_client_ok_dp_esipa, AUTHENTICATE_CLIENT_OK_DP_ESIPA, "AuthenticateClientOkDPEsipa", \
+        UNI(16), "SGP.32 6.3.2.2", 0) \
+    T(SEQUENCE, authenticate_client_ok_ds_esipa, AUTHENTICATE_CLIENT_OK_DS_ESIPA, "AuthenticateClientOkDSEsipa", \
+        UNI(16), "SGP.32 6.3.2.2", 0) \
     T(CHOICE, authenticate_client_response_esipa, AUTHENTICATE_CLIENT_RESPONSE_ESIPA, "AuthenticateClientResponseEsipa", \
         CTX(59), "SGP.32 6.3.2.2", 0) \
     T(SEQUENCE, compact_euicc_signed2, COMPACT_EUICC_SIGNED2, "CompactEuiccSigned2", UNI(16), "SGP.32 6.3.2.3", 0) \
     T(SEQUENCE, compact_prepare_download_response_ok, COMPACT_PREPARE_DOWNLOAD_RESPONSE_OK, \
         "CompactPrepareDownloadResponseOk", UNI(16), "SGP.32 6.3.2.3", 0) \
-    T(CHOICE, prepare_download_response, PREPARE_DOWNLOAD_RESPONSE, "PrepareDownloadResponse", CTX(33), "SGP.32 6.3.2.3", \
-        DER_DOUBLE) \
+    T(CHOICE, prepare_download_response, PREPARE_DOWNLOAD_RESPONSE, "PrepareDownloadResponse", CTX(33), \
+        "SGP.32 6.3.2.3", DER_DOUBLE) \
     T(SEQUENCE, get_bound_profile_package_request_esipa, GET_BOUND_PROFILE_PACKAGE_REQUEST_ESIPA, \
         "GetBoundProfilePackageRequestEsipa", CTX(58), "SGP.32 6.3.2.3", 0) \
     T(SEQUENCE, get_bound_profile_package_ok_esipa, GET_BOUND_PROFILE_PACKAGE_OK_ESIPA, "GetBoundProfilePackageOkEsipa", \
@@ -639,8 +654,8 @@ enum {
         "GetBoundProfilePackageResponseEsipa", CTX(58), "SGP.32 6.3.2.3", 0) \
     T(SEQUENCE, compact_euicc_cancel_session_signed, COMPACT_EUICC_CANCEL_SESSION_SIGNED, \
         "CompactEuiccCancelSessionSigned", UNI(16), "SGP.32 6.3.2.8", 0) \
-    T(SEQUENCE, compact_cancel_session_response_ok, COMPACT_CANCEL_SESSION_RESPONSE_OK, "CompactCancelSessionResponseOk", \
-        UNI(16), "SGP.32 6.3.2.8", 0) \
+    T(SEQUENCE, compact_cancel_session_response_ok, COMPACT_CANCEL_SESSION_RESPONSE_OK, \
+        "CompactCancelSessionResponseOk", UNI(16), "SGP.32 6.3.2.8", 0) \
     T(CHOICE, cancel_session_response, CANCEL_SESSION_RESPONSE, "CancelSessionResponse", CTX(65), "SGP.32 6.3.2.8", \
         DER_DOUBLE) \
     T(SEQUENCE, cancel_session_request_esipa, CANCEL_SESSION_REQUEST_ESIPA, "CancelSessionRequestEsipa", CTX(65), \
@@ -657,7 +672,8 @@ SGP32_TYPES(DER_DECLARE)
 #define SGP32_TAGLIST_EUICC_DATA_ALL SLICE("\x81\xbf\x20\xbf\x22\x83\x84\xa5\xa6\xa8\xa9\xa0\xa2") /* and what it kept */
 #define SGP32_TAGLIST_EUICC_RESULTS  SLICE("\xa2")                /* stored results only */
 #define SGP32_TAGLIST_NOTIFICATIONS  SLICE("\xa0")                /* stored notifications only */
-#define SGP32_TAGLIST_PROFILE_INFO   SLICE("\x5a\x4f\x9f\x70\x91\x92\x95\x9f\x7b\x9f\x26\x9f\x67")   /* the default, 5.9.14 */
+#define SGP32_TAGLIST_PROFILE_INFO   SLICE("\x5a\x4f\x9f\x70\x91\x92\x95\x9f\x7b\x9f\x26\x9f\x67")   /* the default,
+    5.9.14 */
 #define SGP32_TAGLIST_EID            SLICE("\x5a")                /* of GetEuiccData, ES10b */
 
 /* sgp32_token_tlv -- the association token as it is appended to what is signed (2.11.1.1, 2.11.2.1): 84 LL and the

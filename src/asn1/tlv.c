@@ -43,7 +43,7 @@ static enum tlv_fault long_length(uint8_t first, const uint8_t **at, const uint8
     if (count == 0x7f) return TLV_RESERVED;
     const uint8_t *p = *at;
     if ((size_t)(end - p) < count) return TLV_LENGTH_CUT;
-    for (; count && *p == 0; p++) count--;         /* BER: leading zeros mean nothing (wire-forms: epr/long-form-length) */
+    for (; count && *p == 0; p++) count--;         /* BER: leading zeros mean nothing */
     if (count > DER_LENGTH_OCTETS) return TLV_LENGTH_WIDE;
     for (*len = 0; count; count--) *len = *len << 8 | *p++;
     *at = p;
@@ -100,7 +100,8 @@ int64_t der_utf8_length(struct slice s)
     int64_t count = 0;
     for (size_t i = 0; i < s.n; count++) {
         uint8_t c = s.p[i++];
-        if (c == 0) return -1;                     /* legal text, but no text of ours: it would end a C string or a column */
+        if (c == 0) return -1;                     /* legal text,
+    but no text of ours: it would end a C string or a column */
         if (c < 0x80) continue;
         size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
         if (c < 0xc2 || c > 0xf4 || s.n - i < more) return -1;
@@ -109,8 +110,8 @@ int64_t der_utf8_length(struct slice s)
             if ((s.p[i] & 0xc0) != 0x80) return -1;
             code = code << 6 | (s.p[i] & 0x3f);
         }
-        if (code < (more == 3 ? 0x10000u : more == 2 ? 0x800u : 0x80u) || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
-            return -1;
+        uint32_t least = more == 3 ? 0x10000 : more == 2 ? 0x800 : 0x80;
+        if (code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return -1;
     }
     return count;
 }

@@ -55,7 +55,8 @@ const struct der_type *der_type_guess(struct slice in)
     for (size_t i = 0; i < 2; i++)
         for (const struct der_type *const *t = lists[i]; *t && how < COMES_BACK; t++) {
             const struct der_field root = { .tag = (*t)->tag, .type = *t };
-            enum suits this = der_accepts(&root, tag) ? suits(*t, in) : NOT_AT_ALL;
+            bool anything = (*t)->nfields && (*t)->fields[(*t)->nfields - 1].tag == DER_ANY_TAG;
+            enum suits this = !anything && der_accepts(&root, tag) ? suits(*t, in) : NOT_AT_ALL;
             if (this <= how) continue;
             how = this;
             best = *t;

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "test/fuzz/corpus/der"
 LISTS = [("sgp32.h", "SGP32_TYPES"), ("es10b.h", "ES10B_TYPES"), ("sgp22.h", "SGP22_TYPES")]
 CLASS = {"UNI": 0, "APP": 1, "CTX": 2, "PRIV": 3}
-LARGEST = 2500          # octets of a seed
+LARGEST = 1000          # octets of a seed
 PARTS = 1               # parts of messages for each type
 
 
@@ -20,7 +20,7 @@ def types():
     for header, name in LISTS:
         text = (ROOT / "src/asn1" / header).read_text().replace("\\\n", " ")
         rows = re.search(r"#define %s\(T\)(.*)" % name, text).group(1)
-        for asn1, tag in re.findall(r'T\(\w+, \w+, \w+, "([^"]+)",\s*([A-Z]+(?:\(\d+\))?)', rows):
+        for asn1, tag in re.findall(r'T\(\w+,\s*\w+,\s*\w+,\s*"([^"]+)",\s*([A-Z]+(?:\(\d+\))?)', rows):
             m = re.match(r"([A-Z]+)\((\d+)\)", tag)
             yield asn1, m and outer(CLASS[m.group(1)], int(m.group(2)))
 
