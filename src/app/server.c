@@ -1,6 +1,7 @@
 /* server.c -- the wiring of eimd: which part is made from which, and the order of up and down.
  *
- *   loops -> TLS -> two listeners (503 at first) -> privileges dropped -> store -> identity -> eIM -> two pools -> serving -> janitor
+ *   loops -> TLS -> two listeners (503 at first) -> privileges dropped -> data directory locked -> store -> identity -> eIM
+ *   -> two pools -> serving -> janitor
  *
  * Devices and API have a listener, a queue and a pool of workers each, so neither can starve the other. On the way down the
  * listeners go first and wait for every request under way, while workers and store still run to answer them; then the rest in the
@@ -70,6 +71,10 @@ enum eim_err server_settings(struct conf *c, const struct server_options *o, str
     arena_init(&a, 8192);
     char *path = system_path(&a, o->data, "eimd.conf");
     enum eim_err rc = path ? conf_read(c, path, e) : fail(e, E_CONF, NULL, "the name of the data directory is too long");
+    if (rc == E_NOT_FOUND) {
+        *e = (struct err){ 0 };
+        rc = fail_field(e, E_NOT_FOUND, NULL, "data", "there is no %s: eimd init --data %s makes one", path, o->data);
+    }
     if (rc == OK) rc = put_port(&c->device_listen, o->device_port, e);
     if (rc == OK) rc = put_port(&c->api_listen, o->api_port, e);
     if (rc == OK && !*c->tls_brainpool_certificate != !*c->tls_brainpool_key)
@@ -319,7 +324,9 @@ static enum eim_err announce(struct server *s, struct err *e)
     if (!path || !fresh || !line) return fail(e, E_NOMEM, NULL, "no memory");
     unlink(fresh);
     TRY(file_write_new(fresh, 0600, slice_str(line), e));
-    return rename(fresh, path) == 0 ? OK : fail(e, E_IO, NULL, "%s cannot be written", path);
+    if (rename(fresh, path) != 0) return fail(e, E_IO, NULL, "%s cannot be written", path);
+    log_msg(LOG_INFO, "app", "eimd " EIMD_VERSION " serves devices on %s and the API on %s, store %s", device, api, store_engine(s->host.store));
+    return OK;
 }
 
 static enum eim_err start(struct server *s, struct err *e)
@@ -328,9 +335,9 @@ static enum eim_err start(struct server *s, struct err *e)
     TRY(server_settings(&s->now, &s->options, e));
     log_set_level((enum log_level)s->conf.log_level);
     TRY(system_check_data(s->options.data, e));
-    TRY(system_lock(s->options.data, &s->lock_fd, e));
     TRY(listen_both(s, e));
     TRY(drop(s, e));
+    TRY(system_lock(s->options.data, &s->lock_fd, e));         /* not before: the file belongs to whom we have become */
     TRY(open_store(s, e));
     TRY(open_eim(s, e));
     TRY(open_doors(s, e));
@@ -416,6 +423,7 @@ void server_reload(struct server *s)
 void server_stop(struct server *s)
 {
     struct err e = { 0 };
+    if (s->ready[0]) log_msg(LOG_INFO, "app", "stopping: requests under way are finished");
     __atomic_store_n(&s->serving, false, __ATOMIC_RELEASE);
     janitor_stop(s->janitor);
     if (s->device_http) http_server_drain(s->device_http, s->now.server_drain_timeout);
@@ -434,6 +442,7 @@ void server_stop(struct server *s)
         char *path = system_path(&s->arena, s->options.data, "eimd.addr");
         if (path) unlink(path);
     }
+    if (s->ready[0]) log_msg(LOG_INFO, "app", "stopped");
     if (s->lock_fd >= 0) close(s->lock_fd);
     conf_free(&s->now);
     conf_free(&s->conf);
