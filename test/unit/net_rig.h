@@ -42,11 +42,15 @@ static inline int64_t rig_now(struct env *e)
     return atomic_load(&((struct rig *)(void *)e)->clock_us);
 }
 
-/* Bytes of `path=..` etc. for /dump: what the handler saw of the request. */
+/* Bytes of `path=..` etc. for /dump: what the handler saw of the request; with a token, that. */
 static inline void rig_dump(struct http_exchange *x, struct http_reply *r)
 {
     const struct http_request *q = &x->req;
     const char *colour = http_header(q, "x-colour");
+    if (q->authorization) {
+        *r = (struct http_reply){ .status = 200, .body = slice_str(q->authorization) };
+        return;
+    }
     char *text = arena_printf(x->arena, "%s %s?%s host=%s type=%s colour=%s sni=%s tls=%d fields=%d body=%.*s", q->method, q->path,
                               q->query, q->host, q->content_type ? q->content_type : "-", colour ? colour : "-",
                               q->sni ? q->sni : "-", q->tls, q->n_fields, (int)q->body.n, (const char *)q->body.p);
