@@ -115,7 +115,8 @@ static void every_table_is_sound(void **state)
         for (uint32_t i = 0; i < t->nfields; i++) {
             const struct der_field *f = &t->fields[i];
             bool structured = f->kind == DER_SEQ || f->kind == DER_CHOICE || f->kind == DER_LIST;
-            if (structured != (f->type != NULL) || (f->type && f->type->kind != f->kind)) fail_msg("%s.%s", t->name, f->name);
+            if (structured != (f->type != NULL) || (f->type && f->type->kind != f->kind)) fail_msg("%s.%s", t->name,
+                                        f->name);
             if (f->lo > f->hi || f->off >= t->size) fail_msg("%s.%s", t->name, f->name);
             if (f->tag == UNTAGGED && f->kind != DER_CHOICE) fail_msg("%s.%s has no tag", t->name, f->name);
             for (uint32_t k = 0; t->kind == DER_CHOICE && k < i; k++)
