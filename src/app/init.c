@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CERT_YEARS = 10, CONF_TEXT_MAX = 64 * 1024, CN_MAX = 64 };
+enum { CERT_YEARS = 10, CONF_TEXT_MAX = 64 * 1024, CN_MAX = 64, TOKEN_FILE_MAX = 256 };
+
+#define TOKEN_NAME "admin"
 
 static bool exists(const char *path)
 {
@@ -105,17 +107,39 @@ char *init_store_url(const struct conf *c, const char *data, struct arena *a)
     return *c->store_url ? arena_str(a, slice_str(c->store_url)) : arena_printf(a, "sqlite:%s/eimd.db", data);
 }
 
+enum eim_err init_keep_token(const char *data, struct host *host, struct arena *a, struct err *e)
+{
+    uint8_t text[TOKEN_FILE_MAX];
+    size_t n;
+    char *path = system_path(a, data, "admin.token");
+    if (!path) return fail(e, E_NOMEM, NULL, "no memory");
+    if (!exists(path)) return OK;
+    TRY(file_read(path, true, text, sizeof text, &n, e));
+    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r')) n--;
+    struct err why = { 0 };
+    enum eim_err rc = identity_token_keep(host, TOKEN_NAME, slice_of(text, n), a, &why);
+    if (rc == E_INVALID) return fail_field(e, E_CONF, NULL, "admin.token", "%s holds no token; remove it and run eimd init", path);
+    return rc == OK ? OK : fail(e, rc, why.clause, "%s", why.why);
+}
+
+static enum eim_err token_in_store(const char *path, const char *data, struct host *host, char **token, struct arena *a, struct err *e)
+{
+    if (exists(path)) return init_keep_token(data, host, a, e);
+    TRY(identity_token_create(host, TOKEN_NAME, token, a, e));
+    char *line = arena_printf(a, "%s\n", *token);
+    if (!line) return fail(e, E_NOMEM, NULL, "no memory");
+    return file_write_new(path, 0600, slice_str(line), e);
+}
+
 static enum eim_err make_token(const char *data, const struct conf *c, struct env *env, char **token, struct arena *a, struct err *e)
 {
     char *path = system_path(a, data, "admin.token"), *url = init_store_url(c, data, a);
-    if (!path || !url) return fail(e, E_NOMEM, NULL, "no memory");
-    if (exists(path)) return OK;
     struct store_options o = { .url = url, .readers = 1, .writers = 1 };
     struct host host = { .env = env };
+    if (!path || !url) return fail(e, E_NOMEM, NULL, "no memory");
     TRY(store_open(&host.store, &o, e));
-    enum eim_err rc = identity_token_create(&host, "admin", token, a, e);
+    enum eim_err rc = token_in_store(path, data, &host, token, a, e);
     store_close(host.store);
-    if (rc == OK) rc = file_write_new(path, 0600, slice_str(arena_printf(a, "%s\n", *token)), e);
     return rc;
 }
 

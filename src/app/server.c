@@ -264,6 +264,7 @@ static enum eim_err open_store(struct server *s, struct err *e)
         TRY(store_run(s->host.store, &raise, e));
         log_msg(LOG_WARN, "app", "restored: every counter was raised by %d", RESTORED_JUMP);
     }
+    TRY(init_keep_token(s->options.data, &s->host, &s->arena, e));
     struct ensure_identity ensure = { .job.apply = ensure_identity, .s = s };
     arena_init(&ensure.arena, ARENA_CAP);
     enum eim_err rc = store_run(s->host.store, &ensure.job, e);

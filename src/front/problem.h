@@ -9,7 +9,7 @@
 #define PROBLEM_MEDIA_TYPE "application/problem+json"
 
 /* problem_json -- {"type","title","status","detail","code","field","clause"} of e, whose code must not be OK; field and clause
- * only when e has them. In the arena; the empty slice when that is full. */
+ * only when e has them. The detail of our own troubles (5xx but E_BUSY) is left to the log. In the arena; the empty slice when that is full. */
 struct slice problem_json(const struct err *e, struct arena *a);
 
 #endif

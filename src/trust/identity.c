@@ -64,6 +64,7 @@ enum eim_err identity_bearer(struct host *h, struct slice authorization, struct 
     return OK;
 }
 
+/* Writing one. */
 struct put_token {
     struct store_job job;
     struct token token;
@@ -75,11 +76,19 @@ static enum eim_err put_token(struct tx *t, struct store_job *job, struct err *e
     return store_token_put(t, &p->token, e);
 }
 
+static enum eim_err put(struct host *h, const char *name, const uint8_t hash[SHA256_SIZE], struct err *e)
+{
+    struct put_token put = { .job.apply = put_token };
+    put.token = (struct token){ .id = env_id(h->env), .tenant = 1, .name = slice_str(name), .role = slice_str(roles[0].name),
+                                .created_us = h->env->now(h->env) };
+    memcpy(put.token.hash, hash, SHA256_SIZE);
+    return store_run(h->store, &put.job, e);
+}
+
 enum eim_err identity_token_create(struct host *h, const char *name, char **token, struct arena *a, struct err *e)
 {
-    uint8_t secret[TOKEN_RANDOM];
+    uint8_t secret[TOKEN_RANDOM], hash[SHA256_SIZE];
     char *text = arena_alloc(a, TOKEN_TEXT + 1);
-    struct put_token put = { .job.apply = put_token };
     *token = NULL;
     if (!text) return fail(e, E_NOMEM, NULL, "no memory for a token");
 
@@ -87,10 +96,21 @@ enum eim_err identity_token_create(struct host *h, const char *name, char **toke
     memcpy(text, prefix, TOKEN_PREFIX);
     slice_hex(slice_of(secret, sizeof secret), false, text + TOKEN_PREFIX);
     digest_wipe(secret, sizeof secret);
-    put.token = (struct token){ .id = env_id(h->env), .tenant = 1, .name = slice_str(name), .role = slice_str(roles[0].name),
-                                .created_us = h->env->now(h->env) };
-    TRY(digest_sha256(slice_of(text, TOKEN_TEXT), put.token.hash, e));
-    TRY(store_run(h->store, &put.job, e));
+    TRY(digest_sha256(slice_of(text, TOKEN_TEXT), hash, e));
+    TRY(put(h, name, hash, e));
     *token = text;
     return OK;
+}
+
+enum eim_err identity_token_keep(struct host *h, const char *name, struct slice token, struct arena *a, struct err *e)
+{
+    uint8_t secret[TOKEN_RANDOM], hash[SHA256_SIZE];
+    struct token known = { 0 };
+    if (token.n != TOKEN_TEXT || memcmp(token.p, prefix, TOKEN_PREFIX) != 0
+        || slice_unhex(slice_of(token.p + TOKEN_PREFIX, 2 * TOKEN_RANDOM), secret, sizeof secret) != TOKEN_RANDOM)
+        return fail(e, E_INVALID, NULL, "this is no token");
+    digest_wipe(secret, sizeof secret);
+    TRY(digest_sha256(token, hash, e));
+    TRY(find(h, hash, &known, a, e));
+    return known.id ? OK : put(h, name, hash, e);
 }

@@ -22,4 +22,8 @@ MUST enum eim_err identity_bearer(struct host *h, struct slice authorization, st
  * text (NUL-terminated, in the arena): it can't be had again. Blocks. */
 MUST enum eim_err identity_token_create(struct host *h, const char *name, char **token, struct arena *a, struct err *e);
 
+/* identity_token_keep -- make sure that a token made earlier, given by its text, is known to the store (which may be another one than
+ * then). One that the store has, revoked ones too, is left as it is. E_INVALID: this is no token. Blocks. */
+MUST enum eim_err identity_token_keep(struct host *h, const char *name, struct slice token, struct arena *a, struct err *e);
+
 #endif

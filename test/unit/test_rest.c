@@ -622,6 +622,7 @@ static void a_failing_store_is_503_and_leaves_nothing_half_done(void **state)
             if (status != 503) fail_msg("%s %s: statement %ld fails: %d", calls[i].method, calls[i].target, nth, status);
             assert_non_null(header(f, "Retry-After"));
             assert_string_equal(text(f, "code"), "E_STORE");
+            assert_string_equal(text(f, "detail"), "the store is not available");      /* and no word of paths or drivers */
         }
         store_fail_at(f->host.store, 0);
         assert_true(nth > 1 && nth < 200);             /* it did fail at least once, and then it did not */

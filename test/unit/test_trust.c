@@ -131,6 +131,28 @@ static void an_expired_or_revoked_token_is_refused_from_that_moment_on(void **st
     assert_refused(E_UNAUTHENTICATED, bearer(f, with(f, "Bearer ", text), &p, &e));
 }
 
+static void a_token_is_kept_once_and_a_revoked_one_stays_revoked(void **state)
+{
+    struct fixture *f = *state;
+    struct principal p;
+    struct err e = { 0 };
+    char text[70] = "eimd_00000000000000000000000000000000000000000000000000000000000000dd";
+    assert_ok(identity_token_keep(&f->host, "admin", slice_str(text), &f->arena, &e));
+    assert_ok(bearer(f, with(f, "Bearer ", text), &p, &e));
+    int64_t id = p.id;
+    f->env.clock_us += 1000000;
+    assert_ok(identity_token_keep(&f->host, "admin", slice_str(text), &f->arena, &e));
+    assert_ok(bearer(f, with(f, "Bearer ", text), &p, &e));
+    assert_int_equal(p.id, id);
+    text[68] = 'e';
+    store_token(f, text, "administrator", 0, START + 1);
+    assert_ok(identity_token_keep(&f->host, "admin", slice_str(text), &f->arena, &e));
+    assert_refused(E_UNAUTHENTICATED, bearer(f, with(f, "Bearer ", text), &p, &e));
+    assert_refused(E_INVALID, identity_token_keep(&f->host, "admin", SLICE("eimd_short"), &f->arena, &e));
+    text[30] = 'g';
+    assert_refused(E_INVALID, identity_token_keep(&f->host, "admin", slice_str(text), &f->arena, &e));
+}
+
 static void a_lost_store_is_no_wrong_token(void **state)
 {
     struct fixture *f = *state;
@@ -248,6 +270,7 @@ int main(void)
         T(a_good_token_gives_its_principal),
         T(every_other_header_is_refused_in_the_same_words),
         T(an_expired_or_revoked_token_is_refused_from_that_moment_on),
+        T(a_token_is_kept_once_and_a_revoked_one_stays_revoked),
         T(a_lost_store_is_no_wrong_token),
         T(the_store_never_holds_the_token_itself),
         T(access_is_denied_by_default),
