@@ -233,16 +233,18 @@ static enum eim_err accept_result(struct plan *p, struct tx *t, struct plan_op *
     ops_judge(&package, r->data, &out);
     if (o->op.result.n) return repeated(p, t, o, r, &package, &out, seq, why, e);
 
+    enum operation_event ev = out.rolled_back ? EV_ROLLBACK : out.ok ? EV_RESULT : EV_ERROR;
+    enum operation_state to = o->op.state;
+    if (!operation_move(&to, ev)) {                /* judged first: a row that is only refused stays as it was read */
+        (void)fail(why, E_REPLAY, "SGP.32 2.11.2.1", "a result for an operation that is %s", operation_state_name(o->op.state));
+        return refuse(p, r, why);
+    }
     o->op.result = r->raw;
     o->op.result_us = p->now;
     o->op.seq = r->seq;
     o->op.code = out.code;
     o->op.reason = reason_of(p, &out);
-    enum operation_event ev = out.rolled_back ? EV_ROLLBACK : out.ok ? EV_RESULT : EV_ERROR;
-    if (!plan_move(p, o, ev, "device")) {
-        (void)fail(why, E_REPLAY, "SGP.32 2.11.2.1", "a result for an operation that is %s", operation_state_name(o->op.state));
-        return refuse(p, r, why);
-    }
+    if (!plan_move(p, o, ev, "device")) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
     COUNT(p->m, results_verified);
     *seq = r->seq;
     if (ev == EV_ERROR && o->op.origin != ORIGIN_API) p->d.retry_us = p->now + p->set.auto_interval_us;
