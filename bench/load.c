@@ -38,7 +38,8 @@ struct load {
     int connections;
     double seconds, warmup;
     uint64_t requests;                 /* 0: by time */
-    const char *host, *path, *port;
+    char *host;
+    const char *path, *port;
     struct sockaddr_in to;
     long pids[PIDS_MAX];
     int n_pids;
@@ -70,7 +71,7 @@ struct conn {
     bool head_done, bye;
 };
 
-static void die(const char *what, const char *why)
+static _Noreturn void die(const char *what, const char *why)
 {
     fprintf(stderr, "load: %s: %s\n", what, why);
     exit(2);

@@ -23,7 +23,6 @@
 static const char CIPHERS_12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-SHA256:"
                                  "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-SHA256";
 static const char CIPHERS_13[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-static const char GROUPS[] = "P-256:X25519:P-384:brainpoolP256r1";
 static const int64_t TICKET_DEFAULT_US = (int64_t)12 * 3600 * 1000000;
 
 enum {                                 /* code points: RFC 8446 4.2.3 and 4.2.7, RFC 7027 */
@@ -209,6 +208,7 @@ static enum eim_err load_pair(SSL_CTX *ctx, const char *cert, const char *key, b
 
 static bool set_up(SSL_CTX *ctx, struct tls_server *t, bool brainpool)
 {
+    char groups[] = "P-256:X25519:P-384:brainpoolP256r1";
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE
                              | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -220,7 +220,7 @@ static bool set_up(SSL_CTX *ctx, struct tls_server *t, bool brainpool)
     SSL_CTX_set_alpn_select_cb(ctx, alpn_cb, NULL);
     return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) && (!brainpool || SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION))
            && SSL_CTX_set_cipher_list(ctx, CIPHERS_12) && SSL_CTX_set_ciphersuites(ctx, CIPHERS_13)
-           && SSL_CTX_set1_groups_list(ctx, GROUPS) && SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"eimd", 4)
+           && SSL_CTX_set1_groups_list(ctx, groups) && SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"eimd", 4)
            && SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, ticket_key_cb) && SSL_CTX_set_ex_data(ctx, server_index, t);
 }
 
