@@ -116,23 +116,21 @@ static bool owe(struct sim_ipa *p, struct slice result, bool epr, bool psmo)
     return !p->owed.failed;
 }
 
-/* The notifications that go along with a result, at most SIM_BUNDLE, as the value of A0. */
-static struct slice bundle(struct sim_ipa *p, struct sim_counters *n, struct arena *a)
+/* The notifications that go along with a result, at most SIM_BUNDLE, as the value of A0; *count is their number. */
+static struct slice bundle(struct sim_ipa *p, unsigned *count, struct arena *a)
 {
     struct slice value, rest;
     struct tlv arm, t;
-    unsigned count = 0;
     if (!ipa_ask(p, T_RETRIEVE_NOTIFICATIONS, ipa_none, &value, a) || !tlv_only(value, &arm) || arm.tag != T_C0)
         return ipa_none;
     rest = arm.value;
-    while (count < SIM_BUNDLE && tlv_next(&rest, &t))
-        count++;
-    n->notifications += count;
+    while (*count < SIM_BUNDLE && tlv_next(&rest, &t))
+        ++*count;
     return slice_of(arm.value.p, (size_t)(rest.p - arm.value.p));
 }
 
 /* The EimPackageResult as it is sent: the owed result itself, or with notifications. */
-static struct slice package_result(struct sim_ipa *p, struct sim_counters *n, struct arena *a)
+static struct slice package_result(struct sim_ipa *p, unsigned *notifications, struct arena *a)
 {
     struct slice result = buf_slice(&p->owed);
     if (ipa_is(p, SIM_Q(ODD_ERROR)))
@@ -146,17 +144,17 @@ static struct slice package_result(struct sim_ipa *p, struct sim_counters *n, st
         result = TLV(a, T_EUICC_PACKAGE, result);
     if (!p->owed_epr || !p->owed_psmo)
         return result;
-    struct slice list = ipa_is(p, SIM_Q(NEVER_BUNDLE)) ? ipa_none : bundle(p, n, a);
+    struct slice list = ipa_is(p, SIM_Q(NEVER_BUNDLE)) ? ipa_none : bundle(p, notifications, a);
     if (list.n == 0 && !ipa_is(p, SIM_Q(EMPTY_LIST)))
         return result;
     return TLV(a, T_SEQUENCE, result, TLV(a, T_C0, list));
 }
 
-static struct slice result_message(struct sim_ipa *p, struct sim_counters *n, struct arena *a)
+static struct slice result_message(struct sim_ipa *p, unsigned *notifications, struct arena *a)
 {
     struct slice eid = ipa_is(p, SIM_Q(NO_EID)) ? ipa_none : TLV(a, T_EID, slice_of(p->card->eid, SIM_EID));
     struct slice extra = ipa_is(p, SIM_Q(UNKNOWN_FIELDS)) ? TLV(a, T_UNKNOWN_B, SLICE("?")) : ipa_none;
-    struct slice m = TLV(a, T_PROVIDE_RESULT, eid, package_result(p, n, a), extra);
+    struct slice m = TLV(a, T_PROVIDE_RESULT, eid, package_result(p, notifications, a), extra);
     if (ipa_is(p, SIM_Q(LONG_LENGTH)))
         m = tlv_long_form(a, m);
     if (ipa_is(p, SIM_Q(HANDLE_NOTIFICATION)))
@@ -205,7 +203,8 @@ static enum sim_contact read_result_reply(struct sim_ipa *p, struct slice reply,
 /* Deliver what is owed. SIM_IDLE: it is no longer owed. */
 static enum sim_contact deliver(struct sim_ipa *p, const struct sim_transport *t, struct sim_counters *n, struct arena *a)
 {
-    struct slice message = result_message(p, n, a), reply;
+    unsigned notifications = 0;
+    struct slice message = result_message(p, &notifications, a), reply;
     if (tlv_is_bad(message))
         return SIM_FAULT;
     enum sim_reply got = post(p, t, message, &reply, n, a);
@@ -222,6 +221,7 @@ static enum sim_contact deliver(struct sim_ipa *p, const struct sim_transport *t
         return said;
     }
     n->results++;
+    n->notifications += notifications;
     if (ipa_is(p, SIM_Q(DUPLICATE)) && post(p, t, message, &reply, n, a) == SIM_REPLY)
         (void)read_result_reply(p, reply, n, a);
     owe_nothing(p);
@@ -333,7 +333,7 @@ static enum sim_contact on_package(struct sim_ipa *p, struct slice package, stru
         n->switches++;
         p->rplmn_due = true;
     }
-    if (ipa_is(p, SIM_Q(SILENT) | SIM_Q(LATE_EPR)))
+    if (ipa_is(p, SIM_Q(SILENT)) || (done && ipa_is(p, SIM_Q(LATE_EPR))))          /* errors are not stored, so they cannot be late */
         owe_nothing(p);
     return ipa_is(p, SIM_Q(DELAYED)) ? SIM_LATER : SIM_IDLE;
 }
