@@ -18,7 +18,7 @@ enum {
     APPLICATION_ID = 0x65494d64,                   /* "eIMd": what `file` and we know our databases by */
     PAGE_SIZE = 4096,
     LOOK_MS = 100,                                 /* readers look for a file that was moved no more often than this */
-    BUSY_MS = 5000,                                /* another process (a backup, a second node) may hold the lock this long */
+    BUSY_MS = 2000,                                /* another process (a backup, a second node) may hold the lock this long */
     OPEN_TRIES = 50,                               /* changing to WAL does not wait for the lock by itself */
     SQL_MAX = 65536,
     WAL_PAGES = (64 << 20) / PAGE_SIZE,                    /* checkpoint at 64 MiB */
