@@ -1,7 +1,7 @@
 /* server.c -- the wiring of eimd: which part is made from which, and the order of up and down.
  *
  *   loops -> TLS -> two listeners (503 at first) -> privileges dropped -> data directory locked -> store -> identity -> eIM
- *   -> two pools -> serving -> janitor
+ *   -> two pools -> janitor -> serving
  *
  * Devices and API have a listener, a queue and a pool of workers each, so neither can starve the other. On the way down the
  * listeners go first and wait for every request under way, while workers and store still run to answer them; then the rest in the
@@ -40,7 +40,7 @@ struct server {
     pthread_mutex_t lock;              /* guards `now` */
     struct conf now;                   /* as reloaded last */
     int lock_fd;
-    bool serving;                      /* atomic: requests go to the handlers */
+    bool serving, draining;            /* atomic: the doors are open; the end has begun */
     char ready[READY_MAX];
 
     struct loops *loops;
@@ -122,7 +122,7 @@ static struct tls_config tls_of(const struct server *s, const struct conf *c, st
 static enum eim_err ready(void *arg, struct err *e)
 {
     struct server *s = arg;
-    if (!__atomic_load_n(&s->serving, __ATOMIC_ACQUIRE)) return fail(e, E_BUSY, NULL, "the server is draining");
+    if (__atomic_load_n(&s->draining, __ATOMIC_RELAXED)) return fail(e, E_BUSY, NULL, "the server is draining");
     return store_ping(s->host.store, e);
 }
 
@@ -135,7 +135,7 @@ static void metrics(void *arg, struct buf *out)
         .engine = store_engine(s->host.store),
         .started_us = s->started_us,
         .listeners = { { "device", s->device_http, s->device_work }, { "api", s->api_http, s->api_work } },
-        .devices = s->janitor ? janitor_devices(s->janitor) : -1,
+        .devices = janitor_devices(s->janitor),
     };
     metrics_print(&m, out);
 }
@@ -165,11 +165,10 @@ static void handle_device(void *arg, struct http_exchange *x)
     else http_reply_status(x, 503);
 }
 
-/* While draining the API goes on to answer what comes over open connections: /readyz says what is going on. */
 static void handle_api(void *arg, struct http_exchange *x)
 {
     struct server *s = arg;
-    if (__atomic_load_n(&s->api_work, __ATOMIC_ACQUIRE)) rest_handle(&s->rest, x);
+    if (__atomic_load_n(&s->serving, __ATOMIC_ACQUIRE)) rest_handle(&s->rest, x);
     else http_reply_status(x, 503);
 }
 
@@ -294,16 +293,15 @@ static enum eim_err open_doors(struct server *s, struct err *e)
     const struct conf *c = &s->conf;
     struct work_config device = { .threads = (int)c->device_workers, .depth = (size_t)c->device_queue };
     struct work_config api = { .threads = (int)c->api_workers, .depth = (size_t)c->api_queue };
-    struct work *api_work = NULL;
     TRY(work_start(&s->device_work, &device, e));
-    TRY(work_start(&api_work, &api, e));
+    TRY(work_start(&s->api_work, &api, e));
     s->esipa = (struct esipa_door){ .eim = s->eim, .work = s->device_work, .env = s->env, .retry_after_s = (int)(c->device_retry_after / CONF_S) };
     rest_init(&s->rest, &(struct rest_config){
-        .host = &s->host, .eim = s->eim, .work = api_work, .metrics_from = c->api_metrics_from.v, .n_metrics_from = c->api_metrics_from.n,
+        .host = &s->host, .eim = s->eim, .work = s->api_work, .metrics_from = c->api_metrics_from.v, .n_metrics_from = c->api_metrics_from.n,
         .arg = s, .ready = ready, .metrics = metrics, .tls_anchor = tls_anchor });
-    __atomic_store_n(&s->api_work, api_work, __ATOMIC_RELEASE);
+    TRY(janitor_start(&s->janitor, s->eim, s->host.store, (unsigned)c->eim_sweep_rows, &s->arena, e));
     __atomic_store_n(&s->serving, true, __ATOMIC_RELEASE);
-    return janitor_start(&s->janitor, s->eim, s->host.store, (unsigned)c->eim_sweep_rows, &s->arena, e);
+    return OK;
 }
 
 static void print_address(char *out, size_t room, const struct conf_address *a, int port)
@@ -425,12 +423,12 @@ void server_stop(struct server *s)
 {
     struct err e = { 0 };
     if (s->ready[0]) log_msg(LOG_INFO, "app", "stopping: requests under way are finished");
-    __atomic_store_n(&s->serving, false, __ATOMIC_RELEASE);
-    janitor_stop(s->janitor);
+    __atomic_store_n(&s->draining, true, __ATOMIC_RELAXED);
     if (s->device_http) http_server_drain(s->device_http, s->now.server_drain_timeout);
     if (s->api_http) http_server_drain(s->api_http, s->now.server_drain_timeout);
     http_server_free(s->device_http);                  /* waits for every request under way: workers and store still run */
     http_server_free(s->api_http);
+    janitor_stop(s->janitor);
     work_stop(s->device_work);
     work_stop(s->api_work);
     if (s->eim && eim_flush(s->eim, &e) != OK) log_msg(LOG_ERROR, "app", "last contacts are lost: %s", e.why);
