@@ -203,6 +203,8 @@ static void results_that_come_only_when_asked_or_never(void **state)
         assert_true(n.refused_replay > 0);                                         /* handed out again and again */
         assert_int_equal(n.results > 0, i == 0);                                   /* errors are not stored, so they are not late */
         eim.endless = false;
+        eim.at = eim.queued;
+        assert_int_equal(contact(), SIM_IDLE);                                     /* the last error is delivered */
         struct slice a = answer_to("BF52035C01A2");
         assert_string_equal(shape(a), i == 0 ? "BF52{A0{A2{BF51{A0{30{80,81,82,83,30{A6{30{80,A1{30{80,81,82}},82}}}},5F37}}}}}" : "BF52{A0{A2{}}}");
         assert_int_equal(rig.card.stored.n == 0, i == 0);
