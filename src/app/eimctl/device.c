@@ -128,52 +128,45 @@ int device_show(struct ctl *c)
     return CTL_OK;
 }
 
-/* A certificate or public key file as the PEM text or base64 that the API takes. */
-static int add_file(struct ctl *c, json_t *body, const char *member, const char *path)
+/* The octets inside the first PEM armour of a text; {NULL,0} when there is none. */
+static struct slice unarmour(struct ctl *c, struct slice text)
 {
-    struct err e = { 0 };
-    struct buf b;
-    buf_init(&b, CERT_PEM_MAX);
-    int rc = CTL_REFUSED;
-    if (ctl_read(c, path, &b)) {
-        struct slice in = buf_slice(&b), der;
-        struct public_key *key = NULL;
-        char *text = arena_alloc(&c->arena, 4 * (b.n + 2) / 3 + 8);
-        if (!text) {
-            ctl_fail(c, rc, "out of memory");
-        } else if (memmem(b.p, b.n, "-----BEGIN", 10)) {
-            rc = json_object_set_new(body, member, json_stringn((const char *)b.p, b.n)) == 0
-                     ? CTL_OK : ctl_fail(c, rc, "%s: not a text file", path);
-        } else if (public_key_parse(&key, in, &e) == OK || (e = (struct err){ 0 }, cert_read(in, &der, &c->arena, &e)) == OK) {
-            slice_to_b64(in, text);
-            json_object_set_new(body, member, json_string(text));
-            rc = CTL_OK;
-        } else {
-            ctl_fail(c, rc, "%s: neither PEM nor the DER of a public key or certificate", path);
-        }
-        public_key_free(key);
-    }
-    buf_free(&b);
-    return rc;
+    static const char begin[] = "-----BEGIN ";
+    const uint8_t *end = text.p + text.n, *p = text.n ? memmem(text.p, text.n, begin, sizeof begin - 1) : NULL;
+    const uint8_t *from = p ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+    const uint8_t *to = from ? memmem(from, (size_t)(end - from), "-----END ", 9) : NULL;
+    uint8_t *b64 = to ? arena_alloc(&c->arena, (size_t)(to - from)) : NULL, *der = b64 ? arena_alloc(&c->arena, (size_t)(to - from)) : NULL;
+    if (!der) return (struct slice){ 0 };
+    size_t n = 0;
+    for (p = from; p < to; p++)
+        if (*p != '\n' && *p != '\r') b64[n++] = *p;
+    long got = slice_from_b64(slice_of(b64, n), der, (size_t)(to - from));
+    return got > 0 ? slice_of(der, (size_t)got) : (struct slice){ 0 };
 }
 
-/* --pin takes a certificate as well: what is pinned is the key in it. */
-static int add_pin(struct ctl *c, json_t *body, const char *path)
+/* A file with a certificate (or, for a pin, a public key; of a certificate the key in it is pinned), PEM or DER, as the
+ * base64 that the API takes. */
+static int add_file(struct ctl *c, json_t *body, const char *member, const char *path, bool pin)
 {
-    struct err e = { 0 };
+    struct err e = { 0 }, ignored = { 0 };
+    struct public_key *key = NULL;
     struct buf b;
     buf_init(&b, CERT_PEM_MAX);
-    struct slice der, spki;
-    struct public_key *key = NULL;
-    bool is_cert = ctl_read(c, path, &b) && cert_read(buf_slice(&b), &der, &c->arena, &e) == OK &&
-                   cert_public_key(&key, der, &e) == OK && public_key_spki(key, &spki, &c->arena, &e) == OK;
+    bool read = ctl_read(c, path, &b);
+    struct slice der = read ? unarmour(c, buf_slice(&b)) : (struct slice){ 0 };
+    if (read && !der.p) der = arena_copy(&c->arena, buf_slice(&b));
     buf_free(&b);
+    if (!read) return CTL_REFUSED;
+    enum eim_err rc = OK;
+    if (pin && public_key_parse(&key, der, &e) != OK) rc = cert_public_key(&key, der, &ignored);
+    if (pin && rc == OK) rc = public_key_spki(key, &der, &c->arena, &e);
     public_key_free(key);
-    if (!is_cert) return add_file(c, body, "public_key", path);
-    char *text = arena_alloc(&c->arena, 4 * (spki.n + 2) / 3 + 8);
+    if (!pin) rc = cert_read(der, &der, &c->arena, &e);
+    if (rc != OK) return ctl_fail(c, CTL_REFUSED, "%s: %s", path, e.why);
+    char *text = arena_alloc(&c->arena, 4 * (der.n + 2) / 3 + 8);
     if (!text) return ctl_fail(c, CTL_REFUSED, "out of memory");
-    slice_to_b64(spki, text);
-    json_object_set_new(body, "public_key", json_string(text));
+    slice_to_b64(der, text);
+    json_object_set_new(body, member, json_string(text));
     return CTL_OK;
 }
 
@@ -199,15 +192,14 @@ static int add_number(struct ctl *c, json_t *body, const char *member, const cha
 
 static int enrolment(struct ctl *c, json_t *body)
 {
-    static const struct { const char *option, *member; } parts[] = {
-        { "--eum", "eum_certificate" }, { "--euicc", "euicc_certificate" },
+    static const struct { const char *option, *member; bool pin; } files[] = {
+        { "--pin", "public_key", true }, { "--eum", "eum_certificate", false }, { "--euicc", "euicc_certificate", false },
     };
     int rc = CTL_OK;
     for (size_t i = 0; i < c->nopt && rc == CTL_OK; i++)
         if (strcmp(c->opt[i].name, "--label") == 0) rc = add_label(c, body, c->opt[i].value);
-    if (rc == CTL_OK && ctl_flag(c, "--pin")) rc = add_pin(c, body, ctl_option(c, "--pin"));
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && rc == CTL_OK; i++)
-        if (ctl_flag(c, parts[i].option)) rc = add_file(c, body, parts[i].member, ctl_option(c, parts[i].option));
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && rc == CTL_OK; i++)
+        if (ctl_flag(c, files[i].option)) rc = add_file(c, body, files[i].member, ctl_option(c, files[i].option), files[i].pin);
     if (rc == CTL_OK) rc = add_number(c, body, "association_token", "--token");
     if (rc == CTL_OK) rc = add_number(c, body, "counter", "--counter");
     if (rc == CTL_OK && ctl_flag(c, "--imei")) json_object_set_new(body, "imei", json_string(ctl_option(c, "--imei")));
