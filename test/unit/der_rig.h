@@ -26,6 +26,9 @@
     X(S, DEF(7), INT, seven, "seven", CTX(12), 0, 100) \
     X(S, DEF(true), BOOL, yes, "yes", CTX(13), 0, 1) \
     X(S, OPT, LIST(numbers), numbers, "numbers", CTX(14), 1, 3) \
+    X(S, OPT, INT, low, "low", CTX(30), 0, 9) \
+    X(S, OPT, INT, edge, "edge", CTX(31), 0, 9) \
+    X(S, OPT, INT, two, "two", CTX(128), 0, 9) \
     X(S, OPT, INT, high, "high", CTX(268435455), 0, 9)
 #define NUMBERS(X, S) X(S, REQ, INT, v, "number", UNI(2), -5, 5)
 #define NODE(X, S)    X(S, OPT, LIST(nodes), children, "children", CTX(0), 0, 2)

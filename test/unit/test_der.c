@@ -59,6 +59,9 @@ static void tags_are_bounded_and_minimal(void **state)
 {
     (void)state;
     reads_as(&kinds_type, "3007 9fffffff7f 01 05", "{\"high\":5}", NULL);
+    reads_as(&kinds_type, "300c 9e0101 9f1f0102 9f81000103", "{\"low\":1,\"edge\":2,\"two\":3}", NULL);
+    refused(&kinds_type, "3006 9f808100 01 03", E_MALFORMED, "Kinds", 2, "X.690 8.1.2.4",
+            "tag number above 28 bits, or not in its shortest form");
     refused(&kinds_type, "3008 9f81808080 00 01 05", E_MALFORMED, "Kinds", 2, "X.690 8.1.2.4",
             "tag number above 28 bits, or not in its shortest form");
     refused(&kinds_type, "3004 9f05 01 05", E_MALFORMED, "Kinds", 2, "X.690 8.1.2.4",
@@ -213,6 +216,7 @@ static void one_octet_per_bit_is_understood_where_it_occurs(void **state)
     reads_as(&kinds_type, "3004 8702 02 24", "{\"lax\":{\"bits\":\"24\",\"count\":6}}", NULL);
     reads_as(&kinds_type, "3005 8703 00 0000", "{\"lax\":{\"bits\":\"\",\"count\":0}}", "3003 870100");
     reads_as(&kinds_type, "300b 8709 00 0000000000000001", "{\"lax\":{\"bits\":\"80\",\"count\":1}}", "3004 87020780");
+    reads_as(&kinds_type, "3005 8703 00 0301", "{\"lax\":{\"bits\":\"0301\",\"count\":16}}", NULL);
     reads_as(&kinds_type, "3005 8503 00 0101", "{\"bits\":{\"bits\":\"0101\",\"count\":16}}", NULL);
 }
 
@@ -333,7 +337,7 @@ static void lists_are_counted(void **state)
 static void unknown_components_are_skipped_and_known_ones_keep_their_order(void **state)
 {
     (void)state;
-    reads_as(&kinds_type, "300d 8001aa 9e0100 820105 bf7f0100", "{\"octets\":\"aa\",\"number\":5}", "3006 8001aa 820105");
+    reads_as(&kinds_type, "300d 8001aa 9d0100 820105 bf7f0100", "{\"octets\":\"aa\",\"number\":5}", "3006 8001aa 820105");
     reads_as(&kinds_type, "3006 5a01aa 8001bb", "{\"octets\":\"bb\"}", "3003 8001bb");
     reads_as(&kinds_type, "3003 a00100", "{}", "3000");       /* constructed [0] is another tag than primitive [0] */
     refused(&kinds_type, "3006 8001aa 8001aa", E_MALFORMED, "octets", 5, "test 2", "octets comes twice or out of order");
@@ -344,8 +348,8 @@ static void unknown_components_are_skipped_and_known_ones_keep_their_order(void 
             "euiccPackageSigned is missing");
     refused(&euicc_package_request_type, "bf5107 3005 800165 8101", E_MALFORMED, "euiccPackageSigned", 8, "X.690 8.1.3",
             "the length runs past the end");
-    const struct kinds *v = kinds_of("300d 8001aa 9e0100 820105 bf7f0100");
-    assert_hex(v->der.raw, "300d 8001aa 9e0100 820105 bf7f0100");
+    const struct kinds *v = kinds_of("300d 8001aa 9d0100 820105 bf7f0100");
+    assert_hex(v->der.raw, "300d 8001aa 9d0100 820105 bf7f0100");
 }
 
 static void a_choice_holds_exactly_one_known_alternative(void **state)
@@ -424,6 +428,9 @@ static void alternatives_without_their_tag_are_understood(void **state)
     reads_as(&eim_configuration_data_type, "300f 800165 a50a 3008 3000 3000 03020780",
              "{\"eimId\":\"e\",\"eimPublicKeyData\":{\"eimCertificate\":\"30083000300003020780\"}}",
              "300f 800165 a50a a108 3000 3000 03020780");
+    const struct euicc_package_result *twice = decode(&euicc_package_result_type, unhex(&a,
+                                        "bf5109 bf5106 800165 840105"));
+    assert_hex(twice->der.raw, "bf5109 bf5106 800165 840105");
     refused(&euicc_package_result_type, "bf5105 3003 800165", E_MALFORMED,
             "euiccPackageResultSigned.euiccPackageResultDataSigned.counterValue", 3, "SGP.32 2.11.2.1",
     "counterValue is missing");
@@ -439,6 +446,8 @@ static void euicc_data_with_one_a0_is_read_by_its_children(void **state)
              "bf5205 a003 840107");
     reads_as(&ipa_euicc_data_response_type, "bf5202 a000", "{\"ipaEuiccData\":{}}", NULL);
     reads_as(&ipa_euicc_data_response_type, "bf5200", "{\"ipaEuiccData\":{}}", "bf5202a000");
+    reads_as(&ipa_euicc_data_response_type, "bf5207 a005 a100 840107", "{\"ipaEuiccData\":{\"associationToken\":7}}",
+             "bf5205 a003 840107");
     reads_as(&ipa_euicc_data_response_type, "bf5204 a002 a000", "{\"ipaEuiccData\":{\"notificationsList\":[]}}", NULL);
     const char *other = "{\"ipaEuiccData\":{\"notificationsList\":[{\"compactOtherSignedNotification\":{\"tbsOtherNotification\":"
                         "{\"seqNumber\":1,\"profileManagementOperation\":{\"bits\":\"40\",\"count\":2},"
