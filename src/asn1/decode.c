@@ -129,7 +129,7 @@ static bool certificate(struct decoder *d, const char *clause, const struct der_
     struct tlv whole;
     if (!in_bounds(d, clause, f, x, (int64_t)x.val.n, "octets")) return false;
     if (der_sole(x.val, &whole) && whole.tag == SEQTAG && der_x509_shape(f->kind, whole.val)) {
-        *out = whole.raw;
+        *out = x.val;
         return true;
     }
     if (!der_x509_shape(f->kind, x.val))
@@ -368,12 +368,8 @@ static bool wrapped(struct decoder *d, const struct der_type *t, struct tlv x, v
     bool sole = x.val.n && s.n == 0;
     uint32_t arm = sole ? find_arm(t, y.tag) : 0;
     if (arm && !(t->flags & DER_BARE && reads_as_bare(t, arm, y))) return alternative(d, t, arm, y, out, depth);
-    struct tlv inner = x;
-    if (unwrap(t, &inner)) {
-        if (!wrapped(d, t, inner, out, depth + 1)) return false;
-        c->raw = x.raw;
-        return true;
-    }
+    struct tlv inner = x;                          /* its raw stays the outer one */
+    if (unwrap(t, &inner)) return wrapped(d, t, inner, out, depth + 1);
     if (t->flags & DER_BARE) return bare(d, t, x, y.tag, out, depth);
     if (sole) return unknown_arm(d, t, y);
     return refuse(d, E_MALFORMED, x.raw.p, t->clause, "%s holds %s alternative", t->name,
