@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { COLUMNS_MAX = 64, CELL_MAX = 16384, LINE_MAX_OCTETS = 65536 };
+enum { COLUMNS_MAX = 64, LINE_MAX_OCTETS = 65536 };
 
 /* One line of the batch under way. Lines that can be read go to manage_enrol as one array; refused ones keep their error. */
 struct line {
@@ -90,24 +90,32 @@ static enum eim_err read_jsonl(struct batch *b, struct slice text, struct err *e
     return OK;
 }
 
+/* csv_quoted -- the content of a quoted cell; *p stands on its opening quote, and then behind its closing one. */
+static enum eim_err csv_quoted(const uint8_t **p, const uint8_t *end, struct arena *a, struct slice *cell, long *lines, struct err *e)
+{
+    const uint8_t *from = *p + 1, *q = from;
+    size_t n = 0;
+    for (; q < end && (*q != '"' || (q + 1 < end && q[1] == '"')); q++, n++) q += *q == '"';
+    if (q >= end) return fail(e, E_MALFORMED, "RFC 4180 2", "a quoted cell does not end");
+    uint8_t *out = arena_alloc(a, n);
+    if (!out) return fail(e, E_NOMEM, NULL, "no memory for the import");
+    *p = q + 1;
+    *cell = slice_of(out, n);
+    for (q = from; n > 0; n--) {
+        q += *q == '"';
+        *lines += *q == '\n';
+        *out++ = *q++;
+    }
+    return OK;
+}
+
 /* csv_cell -- the next cell (RFC 4180). *text moves behind it; *last says whether its record ends; *lines counts the line
  * ends inside and after it. */
 static enum eim_err csv_cell(struct slice *text, struct arena *a, struct slice *cell, bool *last, long *lines, struct err *e)
 {
     const uint8_t *p = text->p, *end = text->p + text->n;
     if (p < end && *p == '"') {
-        uint8_t *out = arena_alloc(a, text->n < CELL_MAX ? text->n : CELL_MAX);
-        size_t n = 0;
-        if (!out) return fail(e, E_NOMEM, NULL, "no memory for the import");
-        for (p++; p < end && (*p != '"' || (p + 1 < end && p[1] == '"')); p++) {
-            if (*p == '"') p++;
-            if (n == CELL_MAX) return fail(e, E_TOO_LARGE, NULL, "a cell is longer than %d octets", CELL_MAX);
-            *lines += *p == '\n';
-            out[n++] = *p;
-        }
-        if (p == end) return fail(e, E_MALFORMED, "RFC 4180 2", "a quoted cell does not end");
-        p++;
-        *cell = slice_of(out, n);
+        TRY(csv_quoted(&p, end, a, cell, lines, e));
         if (p < end && *p != ',' && *p != '\n' && !(*p == '\r' && (p + 1 == end || p[1] == '\n')))
             return fail(e, E_MALFORMED, "RFC 4180 2", "something stands behind a quoted cell");
     } else {

@@ -431,12 +431,12 @@ static void a_batch_has_a_ceiling(void **state)
     struct fixture *f = *state;
     struct buf b;
     buf_init(&b, 1 << 20);
-    buf_str(&b, "eid\n");
-    for (unsigned i = 0; i < 1000; i++) buf_printf(&b, "%s\n", eid(i));
+    buf_str(&b, "eid,label.a,label.b,label.c,label.d\n");
+    for (unsigned i = 0; i < 1000; i++) buf_printf(&b, "\"%s\",\"\"\"\",\"b\",\"c\",\"d\"\n", eid(i));
     struct http_request r = request(f, "POST", "/v1/devices", "text/csv", buf_slice(&b));
     call_raw(f, &r);
     expect_report(f, 1000, 0, 0);
-    buf_printf(&b, "%s\n", eid(1000));
+    buf_printf(&b, "%s,,,,\n", eid(1000));
     r.body = buf_slice(&b);
     assert_int_equal(call_raw(f, &r), 413);
     assert_int_equal(call(f, "GET", path("/v1/devices/*", eid(1000)), NULL), 404);     /* nothing of a refused batch is in */
