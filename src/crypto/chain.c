@@ -205,7 +205,6 @@ static enum eim_err check_constraints(const struct cert *eum, const struct cert 
 /* Self-signed by issuer name and key identifier; the signature has still to be checked. */
 static enum eim_err check_root(const struct cert *c, const struct public_key *key, struct err *e)
 {
-    if (X509_get_version(c->x) != X509_VERSION_3) return REFUSE(c, "not an X.509 version 3 certificate");
     if (!names_chain(c, c)) return REFUSE(c, "certificate is not self-signed");
     TRY(check_ca(c, true, false, e));
     TRY(check_usage(c, USAGE_KEY_CERT_SIGN, "keyCertSign", e));
@@ -215,7 +214,6 @@ static enum eim_err check_root(const struct cert *c, const struct public_key *ke
 
 static enum eim_err check_eum(const struct cert *eum, int64_t now_us, struct err *e)
 {
-    if (X509_get_version(eum->x) != X509_VERSION_3) return REFUSE(eum, "not an X.509 version 3 certificate");
     TRY(check_ca(eum, true, true, e));
     TRY(check_usage(eum, USAGE_KEY_CERT_SIGN, "keyCertSign", e));
     TRY(check_policy(eum, policy_eum, e));
@@ -230,7 +228,6 @@ static enum eim_err check_euicc(const struct cert *euicc, const struct cert *eum
     size_t ski_n;
     bool chain;
     struct public_key *eum_key;
-    if (X509_get_version(euicc->x) != X509_VERSION_3) return REFUSE(euicc, "not an X.509 version 3 certificate");
     TRY(x509_key_id(eum, true, ski, &ski_n, e));
     TRY(keys_chain(euicc, ski, ski_n, &chain, e));
     if (!names_chain(euicc, eum) || !chain) return REFUSE(euicc, "not issued by this EUM");
