@@ -1,7 +1,6 @@
 /* test_sim_euicc.c -- the software eUICC against captured bytes, and against the specification's rules by hand. */
 #include "test/unit/sim_double.h"
 
-#include "sim/fleet.h"
 
 static struct rig rig;
 
@@ -689,26 +688,6 @@ static void the_card_tells_who_it_is(void **state)
     assert_es10b(r, "BF5600FF", "");
 }
 
-static void a_fleet_of_cards_shares_one_configuration(void **state)
-{
-    (void)state;
-    struct rig *r = &rig;
-    struct sim_device d[2];
-    struct sim_ipa_config config = { 0 };
-    struct slice blob = TLV(&r->a, T_ADD_INITIAL_EIM, TLV(&r->a, T_C0, TLV(&r->a, T_SEQUENCE, eim_fields(r, EIM_ID, r->eim_key, 0, -1))));
-    for (uint64_t i = 0; i < 2; i++) {
-        sim_device_init(&d[i], &r->w, &config, 3, i);
-        assert_true(sim_device_associate(&d[i], blob, &r->a));
-    }
-    assert_ptr_equal(d[0].card.eims[0].config, d[1].card.eims[0].config);
-    assert_ptr_equal(d[0].card.eims[0].config, r->card.eims[0].config);
-    assert_int_not_equal(memcmp(d[0].card.eid, d[1].card.eid, SIM_EID), 0);
-    assert_false(public_key_equal(sim_euicc_public(&d[0].card), sim_euicc_public(&d[1].card)));
-    assert_true(sizeof(struct sim_device) <= 1000);                                                /* a million in a gigabyte */
-    for (int i = 0; i < 2; i++)
-        sim_device_free(&d[i]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -743,7 +722,6 @@ int main(void)
         T(memory_reset_deletes_what_its_bits_say),
         T(the_emergency_profile_stops_everything_else),
         T(the_card_tells_who_it_is),
-        T(a_fleet_of_cards_shares_one_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
