@@ -23,7 +23,7 @@ struct http_server;
 
 enum {
     HTTP_FIELDS_MAX = 64,              /* header fields of a request, its trailer included */
-    HTTP_REPLY_HEAD = 4096,            /* bytes of a reply's head; a handler that wants more gets a 500 */
+    HTTP_REPLY_HEAD = 2048,            /* bytes of a reply's head; a handler that wants more gets a 500 */
     HTTP_PEER = 64,                    /* "[address]:port" with its NUL */
 };
 

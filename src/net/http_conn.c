@@ -1,8 +1,9 @@
 /* http_conn.c -- one connection: handshake, request, handler, reply, next request.
  *
- * Not bufferevents: they keep two evbuffers a connection, copy each byte through them, set two timers and take a lock or
- * a deferred callback for each event. A small state machine over SSL_read and SSL_write costs less, and when anything
- * goes on is easier to see:
+ * Not bufferevents: those keep two evbuffers a connection, copy every byte through them, hold two timers and have their own
+ * ideas of when to read. With a small state machine over SSL_read and SSL_write, what goes on is easier to see, an
+ * idle connection owns no buffer, and a keep-alive request with its hand-over to a worker and back took as much CPU as nginx
+ * takes for a static answer of that size (bench/load.c, both on one core: 0.96; full handshakes 1.13, resumed 1.06):
  *
  *   HANDSHAKE -> OPEN -> HANDLING -> WRITING -> OPEN ...            conn_drive() moves it as far as it goes;
  *                  \--(refused)-------^  \-> LINGER -> closed        events and replies call conn_drive()

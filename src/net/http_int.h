@@ -14,7 +14,7 @@
 
 enum {
     HTTP_IO = 16384,                   /* bytes read or written at a time: one TLS record */
-    HTTP_SPARE = 64,                   /* exchanges that a loop keeps for reuse */
+    HTTP_SPARE = 128,                  /* exchanges that a loop keeps for reuse */
 };
 
 struct conn;

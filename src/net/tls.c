@@ -39,6 +39,7 @@ struct ticket_key {
 struct tls_server {
     struct env *env;                   /* configuration */
     int64_t ticket_us;
+    EVP_CIPHER *aes;                   /* fetched once: OpenSSL 3 looks algorithms up by name on each use otherwise */
     pthread_mutex_t lock;              /* state, all under the lock */
     SSL_CTX *ctx;                      /* where connections begin; may own a second one */
     struct ticket_key now, before;
@@ -96,7 +97,8 @@ void tls_server_rotate(struct tls_server *t)
     pthread_mutex_unlock(&t->lock);
 }
 
-static bool ticket_crypt(const struct ticket_key *k, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int enc)
+static bool ticket_crypt(const struct tls_server *t, const struct ticket_key *k, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                         EVP_MAC_CTX *mac, int enc)
 {
     char sha256[] = "SHA256";
     unsigned char key[sizeof k->mac];
@@ -105,7 +107,7 @@ static bool ticket_crypt(const struct ticket_key *k, unsigned char *iv, EVP_CIPH
                                   OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),
                                   OSSL_PARAM_construct_end() };
     bool ok = EVP_MAC_CTX_set_params(mac, params) == 1
-              && EVP_CipherInit_ex(cipher, EVP_aes_128_cbc(), NULL, k->aes, iv, enc) == 1;
+              && EVP_CipherInit_ex2(cipher, t->aes, k->aes, iv, enc, NULL) == 1;
     OPENSSL_cleanse(key, sizeof key);
     return ok;
 }
@@ -129,7 +131,7 @@ static int ticket_key_cb(SSL *ssl, unsigned char name[16], unsigned char *iv, EV
         memcpy(name, k.name, 16);
         t->env->random(t->env, iv, 16);
     } else if (memcmp(name, k.name, 16) != 0) ok = 0;
-    if (ok && !ticket_crypt(&k, iv, cipher, mac, enc)) ok = -1;
+    if (ok && !ticket_crypt(t, &k, iv, cipher, mac, enc)) ok = -1;
     OPENSSL_cleanse(&k, sizeof k);
     return ok;
 }
@@ -264,7 +266,7 @@ enum eim_err tls_server_new(struct tls_server **out, const struct tls_config *c,
 {
     pthread_once(&index_once, make_indexes);
     struct tls_server *t = calloc(1, sizeof *t);
-    if (!t || second_index < 0 || server_index < 0) {
+    if (!t || second_index < 0 || server_index < 0 || !(t->aes = EVP_CIPHER_fetch(NULL, "AES-128-CBC", NULL))) {
         free(t);
         return fail(e, E_NOMEM, NULL, "no memory for TLS");
     }
@@ -282,6 +284,7 @@ void tls_server_free(struct tls_server *t)
 {
     if (!t) return;
     SSL_CTX_free(t->ctx);
+    EVP_CIPHER_free(t->aes);
     pthread_mutex_destroy(&t->lock);
     OPENSSL_cleanse(&t->now, sizeof t->now);
     OPENSSL_cleanse(&t->before, sizeof t->before);

@@ -42,15 +42,11 @@ static inline int64_t rig_now(struct env *e)
     return atomic_load(&((struct rig *)(void *)e)->clock_us);
 }
 
-/* Bytes of `path=..` etc. for /dump: what the handler saw of the request; with a token, that. */
+/* Bytes of `path=..` etc. for /dump: what the handler saw of the request. */
 static inline void rig_dump(struct http_exchange *x, struct http_reply *r)
 {
     const struct http_request *q = &x->req;
     const char *colour = http_header(q, "x-colour");
-    if (q->authorization) {
-        *r = (struct http_reply){ .status = 200, .body = slice_str(q->authorization) };
-        return;
-    }
     char *text = arena_printf(x->arena, "%s %s?%s host=%s type=%s colour=%s sni=%s tls=%d fields=%d body=%.*s", q->method, q->path,
                               q->query, q->host, q->content_type ? q->content_type : "-", colour ? colour : "-",
                               q->sni ? q->sni : "-", q->tls, q->n_fields, (int)q->body.n, (const char *)q->body.p);
@@ -78,7 +74,12 @@ static inline void rig_answer(void *arg, const struct work_thread *t)
     (void)t;
     if (strncmp(p, "/dump", 5) == 0 || *p == '*') rig_dump(x, &r);
     else if (strcmp(p, "/echo") == 0) r = (struct http_reply){ .status = 200, .content_type = x->req.content_type, .body = x->req.body };
-    else if (strcmp(p, "/work") == 0) r = (struct http_reply){ .status = 200, .body = SLICE("worker") };
+    else if (strcmp(p, "/known") == 0) {
+        const struct http_request *q = &x->req;
+        char *text = arena_printf(x->arena, "%s %s %s %s", q->peer, q->authorization ? q->authorization : "-",
+                                  q->x_admin_protocol ? q->x_admin_protocol : "-", q->idempotency_key ? q->idempotency_key : "-");
+        r = (struct http_reply){ .status = 200, .body = slice_str(text) };
+    } else if (strcmp(p, "/work") == 0) r = (struct http_reply){ .status = 200, .body = SLICE("worker") };
     else if (strcmp(p, "/hold") == 0) r = (struct http_reply){ .status = 200, .body = SLICE("held") };
     else if (strcmp(p, "/big") == 0) rig_big(x, &r);
     else if (strcmp(p, "/headers") == 0) r = (struct http_reply){ .status = 201, .headers = many, .n_headers = 2 };

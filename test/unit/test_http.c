@@ -228,6 +228,27 @@ static void each_lawful_request_is_understood_on_one_connection(void **state)
     rig_stop(&r);
 }
 
+static void peer_and_known_headers_are_at_hand(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct sockaddr_in me;
+    socklen_t n = sizeof me;
+    char want[256];
+    rig_start(&r, (struct http_config){ 0 });
+    int fd = rig_connect(&r);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&me, &n), 0);
+    rig_send(fd, "GET /known HTTP/1.1\r\nHost: a\r\nIDEMPOTENCY-KEY: k 1\r\nauthorization:Bearer t\r\n"
+                 "x-admin-protocol: gsma/rsp/v2.2.0\r\nX-Admin-Protocol: gsma/rsp/v2.3.0\r\n\r\n");
+    snprintf(want, sizeof want, "127.0.0.1:%d Bearer t gsma/rsp/v2.2.0 k 1", ntohs(me.sin_port));
+    expect_body(fd, 200, want);
+    rig_send(fd, "GET /known HTTP/1.1\r\nHost: a\r\n\r\n");          /* nothing is left of the request before */
+    snprintf(want, sizeof want, "127.0.0.1:%d - - -", ntohs(me.sin_port));
+    expect_body(fd, 200, want);
+    close(fd);
+    rig_stop(&r);
+}
+
 static void replies_keep_the_order_of_pipelined_requests(void **state)
 {
     (void)state;
@@ -730,6 +751,7 @@ int main(void)
         cmocka_unit_test(each_doubtful_request_is_refused_and_the_connection_ends),
         cmocka_unit_test(a_NUL_anywhere_in_the_head_is_refused),
         cmocka_unit_test(each_lawful_request_is_understood_on_one_connection),
+        cmocka_unit_test(peer_and_known_headers_are_at_hand),
         cmocka_unit_test(replies_keep_the_order_of_pipelined_requests),
         cmocka_unit_test(heads_say_what_they_must),
         cmocka_unit_test(close_is_said_and_done_when_the_client_asks),

@@ -30,9 +30,11 @@ static void the_client_asks_and_keeps_its_connection(void **state)
         assert_string_equal(httpc_reply_header(h, "X-Admin-Protocol"), "gsma/rsp/v2.1.0");
         assert_null(httpc_reply_header(h, "X-None"));
     }
-    url_of(&t, "/dump/x", url);
+    url_of(&t, "/known", url);
     assert_ok(httpc_request(h, "GET", url, NULL, (struct slice){ 0 }, &status, &reply, &e));
-    assert_true(slice_eq(buf_slice(&reply), SLICE("Bearer secret")));
+    buf_put(&reply, slice_of("", 1));
+    assert_non_null(strstr((char *)reply.p, " Bearer secret "));
+    url_of(&t, "/dump/x", url);
     httpc_free(h);
     assert_ok(httpc_new(&h, &(struct httpc_config){ .ca_file = t.conf.cert_file }, &e));
     static const struct { const char *method, *want; } methods[] = {
