@@ -73,6 +73,20 @@ static enum eim_err learn_key(struct plan *p, struct slice eum, struct slice eui
     return OK;
 }
 
+/* Results and notifications prove themselves, whatever the answer around them is worth: the same answer again, because ours got lost,
+ * is acknowledged again. */
+static enum eim_err accept_signed_parts(struct esipa_work *w, struct tx *t, const struct ipa_euicc_data *d, struct err *why, struct err *e)
+{
+    struct plan *p = w->plan;
+    for (size_t i = 0; der_has(d, ipa_euicc_data, euicc_package_result_list) && i < d->euicc_package_result_list.n; i++) {
+        int64_t seq;
+        TRY(result_accept(p, t, &d->euicc_package_result_list.v[i], &seq, why, e));
+        if (seq >= 0 && w->nacks < PLAN_OPS) w->acks[w->nacks++] = seq;
+    }
+    if (der_has(d, ipa_euicc_data, notifications_list)) notify_accept(p, &d->notifications_list);
+    return OK;
+}
+
 static enum eim_err accept_content(struct esipa_work *w, struct tx *t, const struct ipa_euicc_data *d, struct slice raw,
                                    struct err *why, struct err *e)
 {
@@ -85,13 +99,7 @@ static enum eim_err accept_content(struct esipa_work *w, struct tx *t, const str
         TRY(learn_key(p, d->eum_certificate, d->euicc_certificate, why, e));
     if (der_has(d, ipa_euicc_data, association_token) && d->association_token > 0 && d->association_token != p->d.token)
         p->d.token_candidate = d->association_token;
-    for (size_t i = 0; der_has(d, ipa_euicc_data, euicc_package_result_list) && i < d->euicc_package_result_list.n; i++) {
-        int64_t seq;
-        TRY(result_accept(p, t, &d->euicc_package_result_list.v[i], &seq, why, e));
-        if (seq >= 0 && w->nacks < PLAN_OPS) w->acks[w->nacks++] = seq;
-    }
-    if (der_has(d, ipa_euicc_data, notifications_list)) notify_accept(p, &d->notifications_list);
-    return OK;
+    return accept_signed_parts(w, t, d, why, e);
 }
 
 enum eim_err data_accept(struct esipa_work *w, struct tx *t, const struct ipa_euicc_data_response *r, struct err *why,
@@ -107,13 +115,19 @@ enum eim_err data_accept(struct esipa_work *w, struct tx *t, const struct ipa_eu
     if (!p->d.data_txid.n || (txid.n && !slice_eq(txid, p->d.data_txid))) {
         (void)fail_field(why, E_MISMATCH, "SGP.32 2.11.2.2", "eimTransactionId", "no such IpaEuiccDataRequest is outstanding");
         plan_hint(p, "unasked_data", r->der.raw, why->why);
-        return OK;
+        return error ? OK : accept_signed_parts(w, t, d, why, e);
     }
     p->d.data_txid = (struct slice){ 0 };
     p->d.data_deliveries = 0;
     p->d.wants &= ~(int64_t)(WANT_DATA | WANT_RESULTS);
     p->device_dirty = true;
-    if (!error) return accept_content(w, t, d, r->der.raw, why, e);
+    if (!error) TRY(accept_content(w, t, d, r->der.raw, why, e));
+    if (p->d.key_class == KEY_NONE) {              /* anybody could have answered: ask again, but not before the next usual contact */
+        p->d.wants |= WANT_DATA;
+        p->d.data_deliveries = DATA_DELIVERIES;
+        p->d.data_sent_us = p->now;
+    }
+    if (!error) return OK;
     const char *name = der_name(ipa_euicc_data_error_names, x->ipa_euicc_data_error_code);
     (void)fail(why, E_STATE, "SGP.32 2.11.2.2", "the IPA answers the data request with %s(%lld)", name ? name : "an error",
                (long long)x->ipa_euicc_data_error_code);
