@@ -193,7 +193,8 @@ static bool data_due(const struct plan *p, bool last)
 {
     if (!(p->d.wants & (WANT_DATA | WANT_RESULTS))) return false;
     if (p->d.data_deliveries < DATA_DELIVERIES) return true;
-    return last && p->now - p->d.data_sent_us >= p->set.contact_interval_us;
+    int64_t pause = p->d.key_class == KEY_NONE ? p->set.auto_interval_us : p->set.contact_interval_us;
+    return last && p->now - p->d.data_sent_us >= pause;
 }
 
 static enum eim_err deliver_data_request(struct esipa_work *w, struct err *e)

@@ -1,0 +1,148 @@
+/* test_rules.c -- invariant I6: nothing strands a device, when it is ordered and again when it is signed, unless a person says so by name. */
+#include "test/scenario/field.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct field f;
+static struct gadget g;
+
+static int up(void **state)
+{
+    (void)state;
+    field_open(&f);
+    gadget_make(&g, &f, 11, true);
+    return 0;
+}
+
+static int down(void **state)
+{
+    (void)state;
+    gadget_free(&g);
+    field_close(&f);
+    return 0;
+}
+
+static void disabling_the_only_enabled_profile_is_refused_when_ordered(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    assert_non_null(strstr(gadget_try(&g, "{\"psmos\":[{\"disable\":{\"iccid\":\"'A\"}}]}", E_RULE), "no_enabled_profile"));
+    int64_t op = gadget_order(&g, "{\"psmos\":[{\"disable\":{\"iccid\":\"'A\"}},{\"enable\":{\"iccid\":\"'B\"}}]}");
+    gadget_settle(&g);
+    assert_int_equal(gadget_state(&g, op), OP_DONE);
+    assert_string_equal(gadget_enabled(&g), g.b);
+    assert_string_equal(gadget_try(&g, "{\"psmos\":[{\"enable\":{\"iccid\":\"1\"}}]}", E_INVALID), "must be an ICCID of 18 to 20 digits");
+}
+
+static void a_person_may_override_it_by_name(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    int64_t op = gadget_order(&g, "{\"psmos\":[{\"disable\":{\"iccid\":\"'A\"}}],\"override\":[\"no_enabled_profile\"]}");
+    gadget_settle(&g);
+    assert_int_equal(gadget_state(&g, op), OP_DONE);
+    assert_string_equal(gadget_enabled(&g), "");
+    struct device_view v = gadget_view(&g);
+    assert_true(v.device.has_enabled);
+    assert_int_equal(v.device.enabled.n, 0);
+    /* the wrong name does not help */
+    (void)gadget_try(&g, "{\"psmos\":[{\"delete\":{\"iccid\":\"'A\"}}],\"override\":[\"last_way_to_eim\"]}", E_RULE);
+}
+
+static void deleting_the_last_profile_that_reaches_the_eim_is_refused(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    int64_t first = gadget_order(&g, "{\"psmos\":[{\"delete\":{\"iccid\":\"'B\"}}]}");
+    gadget_settle(&g);
+    assert_int_equal(gadget_state(&g, first), OP_DONE);
+    const char *why = gadget_try(&g, "{\"psmos\":[{\"disable\":{\"iccid\":\"'A\"}},{\"delete\":{\"iccid\":\"'A\"}}],"
+                                     "\"override\":[\"no_enabled_profile\"]}", E_RULE);
+    assert_non_null(strstr(why, "last_way_to_eim"));
+}
+
+static void leaving_this_eim_needs_an_override(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    (void)gadget_try(&g, "{\"ecos\":[{\"deleteEim\":{\"eim_id\":\"eim.example.com\"}}]}", E_RULE);
+    int64_t other = gadget_order(&g, "{\"ecos\":[{\"deleteEim\":{\"eim_id\":\"another\"}}]}");
+    gadget_settle(&g);
+    assert_int_equal(gadget_state(&g, other), OP_FAILED);  /* eimNotFound */
+    int64_t us = gadget_order(&g, "{\"ecos\":[{\"deleteEim\":{\"eim_id\":\"eim.example.com\"}}],\"override\":[\"last_way_to_eim\"]}");
+    for (int i = 0; i < 3; i++) (void)gadget_contact(&g);
+    assert_int_equal(gadget_state(&g, us), OP_DONE);       /* lastEimDeleted is a success */
+}
+
+/* Ordered when nothing was known, judged when it is to be signed: on an inventory newer than the last change. */
+static void what_could_not_be_judged_when_ordered_is_judged_when_signed(void **state)
+{
+    (void)state;
+    int64_t op = gadget_order(&g, "{\"psmos\":[{\"disable\":{\"iccid\":\"'A\"}}]}");       /* before the first contact */
+    gadget_settle(&g);
+    assert_int_equal(gadget_state(&g, op), OP_FAILED);
+    assert_int_equal(gadget_operation(&g, op).counter, 0); /* never signed, never sent */
+    assert_non_null(strstr(gadget_reason(&g, op), "without an enabled profile"));
+    assert_string_equal(gadget_enabled(&g), g.a);
+}
+
+static void a_change_behind_our_back_is_seen_before_signing(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    int64_t op = gadget_order(&g, "{\"psmos\":[{\"disable\":{\"iccid\":\"'B\"}}]}");       /* harmless: A is enabled */
+    /* the device falls back to B by itself, and says so */
+    struct arena a;
+    arena_init(&a, SIM_IPA_ARENA);
+    for (int i = 0; i < SIM_PROFILES; i++) {
+        struct sim_profile *p = &g.card.profiles[i];
+        if (!(p->flags & SIM_USED)) continue;
+        if (p->operator_ == 1) p->flags |= SIM_FALLBACK_ATTRIBUTE | SIM_FALLBACK_ALLOWED;
+    }
+    assert_int_equal(sim_ipa_local(&g.ipa, SIM_DO_FALLBACK, &a), 0);
+    arena_free(&a);
+    assert_string_equal(gadget_enabled(&g), g.b);
+    for (int i = 0; i < 4; i++) {
+        (void)gadget_contact(&g);
+        field_pass(&f, 11 * MINUTE);
+    }
+    assert_int_equal(gadget_state(&g, op), OP_FAILED);
+    assert_string_equal(gadget_enabled(&g), g.b);
+    assert_int_equal(gadget_view(&g).device.state_cause, SIM_FALLBACK);
+}
+
+static void a_queue_has_an_end(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    for (int i = 0; i < OPERATION_QUEUE_MAX; i++) (void)gadget_order(&g, "{\"psmos\":[{\"getRAT\":{}}]}");
+    (void)gadget_try(&g, "{\"psmos\":[{\"getRAT\":{}}]}", E_LIMIT);
+    for (int i = 0; i < 4; i++) (void)gadget_contact(&g);
+    assert_int_equal(gadget_view(&g).device.next_op, 0);
+    assert_int_equal(FIELD_COUNT(&f, operations_done), OPERATION_QUEUE_MAX + 1);
+}
+
+static void orders_for_unknown_devices_and_odd_members_are_refused(void **state)
+{
+    (void)state;
+    struct gadget other;
+    gadget_make(&other, &f, 12, false);
+    (void)gadget_try(&other, "{\"psmos\":[{\"getRAT\":{}}]}", E_NOT_FOUND);
+    gadget_free(&other);
+    assert_string_equal(gadget_try(&g, "{\"psmos\":[{\"getRAT\":{}}],\"colour\":1}", E_INVALID), "no such member");
+    (void)gadget_try(&g, "{\"psmos\":[{\"getRAT\":{}}],\"expires_at\":\"yesterday\"}", E_INVALID);
+    assert_string_equal(gadget_try(&g, "{\"psmos\":[{\"getRAT\":{}}],\"expires_at\":\"2020-01-01T00:00:00Z\"}", E_INVALID), "is in the past");
+}
+
+int main(void)
+{
+#define T(t) cmocka_unit_test_setup_teardown(t, up, down)
+    const struct CMUnitTest tests[] = {
+        T(disabling_the_only_enabled_profile_is_refused_when_ordered), T(a_person_may_override_it_by_name),
+        T(deleting_the_last_profile_that_reaches_the_eim_is_refused), T(leaving_this_eim_needs_an_override),
+        T(what_could_not_be_judged_when_ordered_is_judged_when_signed), T(a_change_behind_our_back_is_seen_before_signing),
+        T(a_queue_has_an_end), T(orders_for_unknown_devices_and_odd_members_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
