@@ -24,7 +24,8 @@ struct cert_trust;
 
 /* cert_trust_load_dir -- every *.pem, *.crt, *.cer and *.der file of a folder, one root each, PEM or DER.
  * A missing folder is an empty set. A file that is no self-signed CA certificate fails the call and is named (E_CONF);
- * an expired root is loaded (the chain check refuses it by name). E_IO: a file cannot be read. */
+ * an expired root is loaded (the chain check refuses it by name). E_LIMIT: more than CERT_ROOTS_MAX; else what file_read
+ * says of a file that cannot be read. */
 MUST enum eim_err cert_trust_load_dir(struct cert_trust **out, const char *dir, struct err *e);
 
 /* cert_trust_from -- the same from memory (DER); the bytes are copied. */

@@ -1,6 +1,6 @@
 /* verify.h -- ECDSA-SHA-256 verification over spans of received bytes (invariant I1: nothing is re-encoded).
  *
- * Any thread; does not block. About 60 us on P-256. */
+ * Any thread; does not block. About 90 us on P-256, 500 us on brainpoolP256r1. */
 #ifndef CRYPTO_VERIFY_H
 #define CRYPTO_VERIFY_H
 
