@@ -251,6 +251,28 @@ static enum eim_err accept_result(struct plan *p, struct tx *t, struct plan_op *
     return apply_facts(p, t, &o->op, &package, r, &out, e);
 }
 
+/* replayError has two causes. Delivered more than once: an earlier delivery was executed and its result lies on the card. Delivered
+ * once: the card's counter is ahead of ours by an amount that it does not tell (spec 3.3), so ours leaps, ever further. */
+static enum eim_err replayed(struct plan *p, struct plan_op *o, const struct received *r, struct err *e)
+{
+    struct euicc_package package;
+    TRY(der_decode(&euicc_package_type, o->op.request, &package, p->arena, e));
+    bool ahead = o->op.deliveries <= 1, list = ops_is_inventory(&package);
+    if (o->op.state == OP_UNKNOWN) return OK;
+    if (ahead) {
+        int64_t leap = p->d.counter + (p->d.counter > COUNTER_JUMP ? p->d.counter : COUNTER_JUMP);
+        p->d.counter = leap < COUNTER_MAX ? leap : COUNTER_MAX;
+        p->device_dirty = true;
+    } else if (list)
+        p->d.retry_us = p->now + p->set.auto_interval_us;
+    if (list) p->d.wants |= WANT_INVENTORY;
+    if (!list || !ahead) return outcome_unknown(p, o, "replayError: the card may have executed it before", e);
+    o->op.result = r->raw;
+    o->op.result_us = p->now;
+    o->op.reason = SLICE("replayError(4): the card's counter is ahead");
+    return plan_move(p, o, EV_ERROR, "device") ? OK : fail(e, E_NOMEM, NULL, "no room for the audit entry");
+}
+
 /* The emergency profile is enabled: nothing was executed, and what people ordered stays queued (spec 5.17). */
 static enum eim_err defer(struct plan *p, struct plan_op *o, struct err *e)
 {
@@ -276,19 +298,8 @@ static enum eim_err accept_error(struct plan *p, struct plan_op *o, const struct
     }
     const char *name = der_name(euicc_package_error_names, r->error);
     o->op.code = r->error;
-    if (r->error == EUICC_PACKAGE_ERROR_REPLAY_ERROR) {
-        int64_t leap = p->d.counter + (p->d.counter > COUNTER_JUMP ? p->d.counter : COUNTER_JUMP);
-        p->d.counter = leap < COUNTER_MAX ? leap : COUNTER_MAX;    /* the error echoes our counter, not the card's (spec 3.3) */
-        p->device_dirty = true;
-        struct euicc_package package;
-        TRY(der_decode(&euicc_package_type, o->op.request, &package, p->arena, e));
-        if (!ops_is_inventory(&package)) {
-            if (o->op.state == OP_UNKNOWN) return OK;
-            return outcome_unknown(p, o, "replayError: the card may have executed it before", e);
-        }
-        p->d.wants |= WANT_INVENTORY;
-    } else if (o->op.origin != ORIGIN_API)
-        p->d.retry_us = p->now + p->set.auto_interval_us;          /* an inventory that fails is not tried again at once */
+    if (r->error == EUICC_PACKAGE_ERROR_REPLAY_ERROR) return replayed(p, o, r, e);
+    if (o->op.origin != ORIGIN_API) p->d.retry_us = p->now + p->set.auto_interval_us;      /* not tried again at once */
     if (r->error == EUICC_PACKAGE_ERROR_ECALL_ACTIVE && o->op.state == OP_SENT) return defer(p, o, e);
     o->op.result = r->raw;
     o->op.result_us = p->now;
