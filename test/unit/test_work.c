@@ -79,11 +79,16 @@ static void no_job_waits_behind_a_slow_one_while_a_thread_sleeps(void **state)
     (void)state;
     struct err e = { 0 };
     struct work *w;
-    struct gate g = GATE;
-    assert_ok(work_start(&w, &(struct work_config){ .threads = 4, .depth = 16 }, &e));
-    for (int i = 0; i < 4; i++) assert_true(work_submit(w, wait_at_gate, &g));
-    gate_wait_inside(&g, 4);           /* hangs for ever if a wake-up got lost */
-    gate_open(&g);
+    enum { THREADS = 4, ROUNDS = 300 };
+    static struct gate gates[ROUNDS];
+    assert_ok(work_start(&w, &(struct work_config){ .threads = THREADS, .depth = 16 }, &e));
+    for (int k = 0; k < ROUNDS; k++) {          /* many times: a wake-up gets lost only when the moment is right */
+        gates[k] = (struct gate)GATE;
+        for (int i = 0; i < THREADS; i++)
+            while (!work_submit(w, wait_at_gate, &gates[k])) sched_yield();
+        gate_wait_inside(&gates[k], THREADS);   /* hangs for ever if a wake-up got lost */
+        gate_open(&gates[k]);
+    }
     work_stop(w);
 }
 
