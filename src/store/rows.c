@@ -64,11 +64,9 @@ static enum eim_err query_start(struct tx *t, enum query_id id, const void *row,
             return fail_field(e, E_INVALID, NULL, c->name ? c->name : q->name, "text is not UTF-8, or holds a NUL");
     }
     if (t->broken) return fail(e, E_STORE, NULL, "an earlier statement of this transaction failed");
-    if (!t->begun) {
-        TRY(line_begin(t->line, t->write ? CTL_BEGIN_WRITE : CTL_BEGIN_READ, e));
-        t->begun = true;
-    }
-    enum eim_err rc = store_count(t->line->store, e);
+    enum eim_err rc = t->begun ? OK : line_begin(t->line, CTL_BEGIN_READ, e);
+    if (rc == OK) t->begun = true;
+    if (rc == OK) rc = store_count(t->line->store, e);
     if (rc == OK) rc = t->line->store->driver->run(t->line->conn, id, v, e);
     if (rc != OK) t->broken = true;
     return rc;

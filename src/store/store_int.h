@@ -25,8 +25,7 @@ struct line {
 
 struct tx {
     struct line *line;
-    bool write;
-    bool begun;                                    /* a read transaction begins with its first statement */
+    bool begun;                                    /* a read transaction begins with its first statement; a job finds it begun */
     bool broken;                                   /* a statement failed: good for ending only */
 };
 

@@ -65,7 +65,7 @@ static void batch_done(struct batch *b)
  * False: the transaction is gone or in doubt, and *why says why. */
 static bool job_run(struct line *l, struct batch *b, unsigned i, struct err *why)
 {
-    struct tx t = { .line = l, .write = true, .begun = true };
+    struct tx t = { .line = l, .begun = true };
     struct store_job *job = b->job[i];
     bool grouped = l->store->driver->grouped;
     enum eim_err rc = grouped ? line_control(l, CTL_SAVEPOINT, why) : OK;
@@ -177,9 +177,12 @@ static void *writer_loop(void *arg)
         b.n = 1;
         b.job[0] = job;
         b.rc[0] = OK;
-        if (s->driver->grouped) batch_run(l, &b, w);
-        else one_run(l, &b);
-        w->last_batch = s->driver->grouped ? b.n : 0;
+        if (s->driver->grouped) {
+            batch_run(l, &b, w);
+            w->last_batch = b.n;                   /* there is one such thread */
+        } else {
+            one_run(l, &b);
+        }
         batch_done(&b);
         if (l->conn && s->driver->rest) s->driver->rest(l->conn);
     }
