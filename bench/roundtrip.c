@@ -185,20 +185,20 @@ int main(int argc, char **argv)
         return 2;
     }
     struct err e = { 0 };
-    int threads = atoi(argv[5]);
+    int threads = (int)strtol(argv[5], NULL, 10);
     pthread_t t[256];
     signal(SIGPIPE, SIG_IGN);
-    run.to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1])), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    run.to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)strtol(argv[1], NULL, 10)), .sin_addr = { htonl(INADDR_LOOPBACK) } };
     run.tls = SSL_CTX_new(TLS_client_method());
     if (!run.tls || private_key_load(&run.key, argv[2], &e) != OK) {
         fprintf(stderr, "roundtrip: %s\n", e.why);
         return 1;
     }
-    run.next = atoll(argv[3]);
-    run.last = run.next + atoll(argv[4]);
+    run.next = strtoll(argv[3], NULL, 10);
+    run.last = run.next + strtoll(argv[4], NULL, 10);
     const char *pid = argc > 7 ? argv[7] : NULL;
     double cpu = pid ? cpu_of(pid) : 0, start = seconds();
-    run.deadline = start + atof(argv[6]);
+    run.deadline = start + strtod(argv[6], NULL);
     if (threads > 256) threads = 256;
     for (int i = 0; i < threads; i++) pthread_create(&t[i], NULL, work, NULL);
     for (int i = 0; i < threads; i++) pthread_join(t[i], NULL);

@@ -96,7 +96,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: seed STORE-URL KEY.pem DEVICES [--orders]\n");
         return 2;
     }
-    set.devices = atoll(argv[3]);
+    set.devices = strtoll(argv[3], NULL, 10);
     set.orders = argc > 4;
     env_real(&set.env);
     arena_init(&a, 1 << 20);
