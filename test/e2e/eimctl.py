@@ -59,7 +59,7 @@ def every_message_of_the_vectors_decodes_to_its_value_and_encodes_to_its_octets(
 
 
 @case
-def tolerated_and_answered_wire_forms_decode_to_the_meaning_of_the_standard_one():
+def tolerated_and_answered_wire_forms_decode():
     def one(v):
         d = ctl("decode", "--json", "-", input=v["der"].encode())
         check(d.status == 0, v["name"], d)
@@ -123,8 +123,6 @@ def people_see_eid_iccid_codes_and_tag_lists_by_name():
 
 @case
 def text_of_strangers_cannot_steer_the_terminal():
-    d = ctl("decode", "bf50" + "81%02x" % 0xa6 + "")        # broken on purpose: the words of a refusal are clean, too
-    same(d.status, 1)
     v = {"eimConfigurationDataList": [{"eimId": "evil\u001b[2J\u202e\u009b"}]}
     der = ctl("encode", "--type", "AddInitialEimRequest", input=json.dumps(v).encode())
     same(der.status, 0, der)
@@ -239,9 +237,8 @@ def wrong_usage_is_named_and_ends_with_2():
 def no_server_at_all_is_2_and_a_dead_one_is_3():
     d = run(CTL, "health", env={"HOME": tmpdir(), "EIMCTL_URL": "", "EIMCTL_TOKEN": ""})
     same(d.status, 2, d)
-    port = server.api_port + 1 if server.api_port < 65000 else server.api_port - 1
     d = ctl("health", "--url", "https://127.0.0.1:1")
-    same(d.status, 3, d, port)
+    same(d.status, 3, d)
     same(json.loads(ctl("health", "--json", "--url", "https://127.0.0.1:1").err)["error"]["code"], "E_IO")
     same(ctl("health", "--url", "http://127.0.0.1:1").status, 2)
 
@@ -471,6 +468,13 @@ class Recorder(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         s = self.server
+        if s.busy:
+            s.busy -= 1
+            self.send_response(503)
+            self.send_header("Retry-After", "0")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if len(s.batches) == s.good:
             s.dropped.append(body)
             self.close_connection = True
@@ -494,7 +498,7 @@ class Recording:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(server.dir + "/tls/cert.pem", server.dir + "/tls/key.pem")
         self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
-        self.http.batches, self.http.dropped, self.http.good = [], [], good
+        self.http.batches, self.http.dropped, self.http.good, self.http.busy = [], [], good, 0
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def ctl(self, *args):
@@ -534,6 +538,19 @@ def resuming_never_sends_a_finished_batch_twice():
         same(b"".join(b[len(head):] for b in r.http.batches).decode(), open(path).read()[len(head):])
         d = r.ctl("device", "import", path, "--resume")
         same((d.status, len(r.http.batches)), (0, 10), "a finished import sends nothing", d)
+
+
+@case
+def a_busy_server_is_asked_again_and_in_the_end_given_up():
+    r = Recording()
+    path = file("d.jsonl", '{"eid":"%s"}\n' % eid(1))
+    r.http.busy = 2
+    d = r.ctl("device", "import", path)
+    check(d.status == 0 and d.err.count(b"503") == 2 and len(r.http.batches) == 1, d)
+    os.unlink(path + ".eimctl-state")
+    r.http.busy = 1000
+    d = r.ctl("device", "import", path)
+    same((d.status, 1000 - r.http.busy, len(r.http.batches)), (1, 5, 1), d)
 
 
 @case

@@ -15,7 +15,9 @@ int api_open(struct ctl *c)
     struct err e = { 0 };
     int rc = where_find(c, &w);
     if (rc != CTL_OK) return rc;
-    struct httpc_config conf = { .ca_file = w.cacert, .bearer = w.token, .user_agent = "eimctl", .reply_bytes = CTL_TEXT_MAX };
+    struct httpc_config conf = {
+        .ca_file = w.cacert, .bearer = w.token, .user_agent = "eimctl", .reply_bytes = CTL_TEXT_MAX
+    };
     c->base = w.url;
     if (httpc_init(&e) != OK || httpc_new(&c->http, &conf, &e) != OK) return ctl_err(c, CTL_USAGE, &e);
     return CTL_OK;
@@ -33,8 +35,10 @@ void api_problem(struct ctl *c, int status, struct slice body, struct err *e)
     json_t *o = NULL;
     *e = (struct err){ .code = E_INTERNAL };
     if (json_read(body, 65536, &o, &ignored) != OK) o = NULL;
-    const char *detail = json_string_value(json_object_get(o, "detail")), *title = json_string_value(json_object_get(o, "title"));
-    const char *field = json_string_value(json_object_get(o, "field")), *clause = json_string_value(json_object_get(o, "clause"));
+    const char *detail = json_string_value(json_object_get(o, "detail")),
+               *title = json_string_value(json_object_get(o, "title"));
+    const char *field = json_string_value(json_object_get(o, "field")),
+               *clause = json_string_value(json_object_get(o, "clause"));
     const char *code = json_string_value(json_object_get(o, "code"));
     for (int i = 1; code && i < EIM_ERR_END; i++)
         if (strcmp(err_name((enum eim_err)i), code) == 0) e->code = (enum eim_err)i;
@@ -50,6 +54,7 @@ static void wait_as_told(struct ctl *c)
     int64_t s = 1;
     const char *told = httpc_reply_header(c->http, "Retry-After");
     if (!told || !ctl_digits(told, API_BUSY_WAIT, &s)) s = told ? API_BUSY_WAIT : 1;
+    if (!c->json) fprintf(stderr, "eimctl: the server is busy (503); trying again in %lld s\n", (long long)(s ? s : 1));
     nanosleep(&(struct timespec){ .tv_sec = s ? s : 1 }, NULL);
 }
 
@@ -67,12 +72,12 @@ int api_call(struct ctl *c, const char *path, const struct request *r, int *stat
         enum eim_err bad = httpc_request(c->http, r->method ? r->method : "GET", url, headers, body, status, &c->reply, &e);
         if (bad == E_IO) return ctl_err(c, CTL_UNREACHABLE, &e);
         if (bad != OK) return ctl_err(c, CTL_REFUSED, &e);
-        if (*status != 503 || !r->again || tries == API_BUSY_TRIES) break;
+        if (*status != 503 || r->once || tries == API_BUSY_TRIES) break;
         wait_as_told(c);
     }
     if (r->any_status || (*status >= 200 && *status < 300)) return CTL_OK;
     api_problem(c, *status, buf_slice(&c->reply), &e);
-    return ctl_err(c, *status == 503 ? CTL_UNREACHABLE : CTL_REFUSED, &e);
+    return ctl_err(c, CTL_REFUSED, &e);
 }
 
 int api_json(struct ctl *c, const char *path, const struct request *r, json_t **out)
@@ -95,7 +100,7 @@ int api_get(struct ctl *c, json_t **out, const char *fmt, ...)
     va_end(ap);
     *out = NULL;
     if (n < 0 || (size_t)n >= sizeof path) return ctl_fail(c, CTL_USAGE, "an argument is too long");
-    return api_json(c, path, &(struct request){ .again = true }, out);
+    return api_json(c, path, &(struct request){ 0 }, out);
 }
 
 int api_post_json(struct ctl *c, json_t *body, json_t **out, const char *fmt, ...)

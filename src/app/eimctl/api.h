@@ -19,7 +19,7 @@ struct request {
     const char *type;                  /* Content-Type of the body; NULL: application/json */
     struct slice body;
     bool has_body;
-    bool again;                        /* harmless to send twice: tried again after 503 with Retry-After */
+    bool once;                         /* report 503 at once; else it is tried again, because 503 says that nothing was done */
     bool any_status;                   /* hand every status to the caller instead of reporting problems */
 };
 
@@ -27,8 +27,8 @@ struct request {
 MUST int api_open(struct ctl *c);
 
 /* api_call -- send it and wait; `path` begins with a slash. On CTL_OK *status is 2xx (any, with any_status) and the body
- * is in c->reply until the next call. Else it was said: CTL_REFUSED for a problem, CTL_UNREACHABLE for no answer (and 503
- * to the end), CTL_USAGE for settings that are wrong. */
+ * is in c->reply until the next call. Else it was said: CTL_REFUSED for a problem, CTL_UNREACHABLE for no answer,
+ * CTL_USAGE for settings that are wrong. */
 MUST int api_call(struct ctl *c, const char *path, const struct request *r, int *status);
 
 /* api_json -- api_call, and the answer as JSON (a new reference; NULL for an empty body). */

@@ -116,6 +116,7 @@ bool ctl_read(struct ctl *c, const char *path, struct buf *out)
     int why = errno;
     if (!in) close(fd);
     if (n < 0) return ctl_fail(c, CTL_REFUSED, "%s: %s", in ? "standard input" : path, strerror(why)), false;
-    if (out->failed) return ctl_fail(c, CTL_REFUSED, "%s: more than %zu bytes", in ? "standard input" : path, out->cap), false;
+    if (out->failed)
+        return ctl_fail(c, CTL_REFUSED, "%s: more than %zu bytes", in ? "standard input" : path, out->cap), false;
     return true;
 }

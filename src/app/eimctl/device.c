@@ -56,14 +56,17 @@ int device_list(struct ctl *c)
 static const char *fact_with_source(struct ctl *c, const char *value, const json_t *of)
 {
     if (!value) return NULL;
-    const char *when = out_time(c, of, "as_of"), *class = out_string(c, of, "provenance"), *evidence = out_string(c, of, "evidence");
+    const char *when = out_time(c, of, "as_of"), *class = out_string(c, of, "provenance"),
+               *evidence = out_string(c, of, "evidence");
     return arena_printf(&c->page, "%s%s%s%s%s%s%s", value, class ? "  (" : "", class ? class : "", class && when ? ", " : "",
-                        class && when ? when : "", class && evidence ? arena_printf(&c->page, ", %s", evidence) : "", class ? ")" : "");
+                        class && when ? when : "", class && evidence ? arena_printf(&c->page, ", %s", evidence) : "",
+                        class ? ")" : "");
 }
 
 static void show_profiles(struct ctl *c, const json_t *profiles)
 {
-    static const char *const head[] = { "ICCID", "STATE", "CLASS", "NAME", "PROVIDER", "MARKS", "AS OF", "SOURCE", "EVIDENCE", NULL };
+    static const char *const head[] = { "ICCID", "STATE", "CLASS",  "NAME",     "PROVIDER",
+                                        "MARKS", "AS OF", "SOURCE", "EVIDENCE", NULL };
     struct table t;
     size_t i;
     json_t *p;
@@ -72,9 +75,10 @@ static void show_profiles(struct ctl *c, const json_t *profiles)
         const char *marks = arena_printf(&c->page, "%s%s%s", json_is_true(json_object_get(p, "fallback")) ? "fallback " : "",
                                          json_is_true(json_object_get(p, "ecall")) ? "ecall " : "",
                                          json_array_size(json_object_get(p, "policy_rules")) ? "policy" : "");
-        table_row(&t, (const char *[]){ out_string(c, p, "iccid"), out_string(c, p, "state"), out_string(c, p, "class"),
-                                        out_string(c, p, "name"), out_string(c, p, "provider"), marks && *marks ? marks : NULL,
-                                        out_time(c, p, "as_of"), out_string(c, p, "provenance"), out_string(c, p, "evidence") });
+        table_row(&t,
+                  (const char *[]){ out_string(c, p, "iccid"), out_string(c, p, "state"), out_string(c, p, "class"),
+                                    out_string(c, p, "name"), out_string(c, p, "provider"), marks && *marks ? marks : NULL,
+                                    out_time(c, p, "as_of"), out_string(c, p, "provenance"), out_string(c, p, "evidence") });
     }
     putchar('\n');
     table_print(&t);
@@ -135,7 +139,8 @@ static struct slice unarmour(struct ctl *c, struct slice text)
     const uint8_t *end = text.p + text.n, *p = text.n ? memmem(text.p, text.n, begin, sizeof begin - 1) : NULL;
     const uint8_t *from = p ? memchr(p, '\n', (size_t)(end - p)) : NULL;
     const uint8_t *to = from ? memmem(from, (size_t)(end - from), "-----END ", 9) : NULL;
-    uint8_t *b64 = to ? arena_alloc(&c->arena, (size_t)(to - from)) : NULL, *der = b64 ? arena_alloc(&c->arena, (size_t)(to - from)) : NULL;
+    uint8_t *b64 = to ? arena_alloc(&c->arena, (size_t)(to - from)) : NULL,
+            *der = b64 ? arena_alloc(&c->arena, (size_t)(to - from)) : NULL;
     if (!der) return (struct slice){ 0 };
     size_t n = 0;
     for (p = from; p < to; p++)
@@ -199,7 +204,8 @@ static int enrolment(struct ctl *c, json_t *body)
     for (size_t i = 0; i < c->nopt && rc == CTL_OK; i++)
         if (strcmp(c->opt[i].name, "--label") == 0) rc = add_label(c, body, c->opt[i].value);
     for (size_t i = 0; i < sizeof files / sizeof files[0] && rc == CTL_OK; i++)
-        if (ctl_flag(c, files[i].option)) rc = add_file(c, body, files[i].member, ctl_option(c, files[i].option), files[i].pin);
+        if (ctl_flag(c, files[i].option))
+            rc = add_file(c, body, files[i].member, ctl_option(c, files[i].option), files[i].pin);
     if (rc == CTL_OK) rc = add_number(c, body, "association_token", "--token");
     if (rc == CTL_OK) rc = add_number(c, body, "counter", "--counter");
     if (rc == CTL_OK && ctl_flag(c, "--imei")) json_object_set_new(body, "imei", json_string(ctl_option(c, "--imei")));

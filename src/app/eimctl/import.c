@@ -76,7 +76,8 @@ static int take_report(struct import *m, const json_t *report, size_t from, size
             m->state.existing++;
             continue;
         }
-        const char *why = json_string_value(json_object_get(l, "reason")), *code = json_string_value(json_object_get(l, "code"));
+        const char *why = json_string_value(json_object_get(l, "reason")),
+                   *code = json_string_value(json_object_get(l, "code"));
         int rc = reject(m, file_line(m, from, to, json_integer_value(json_object_get(l, "line"))),
                         json_string_value(json_object_get(l, "eid")), json_string_value(json_object_get(l, "field")),
                         code ? code : "E_INVALID", why ? why : "refused");
@@ -112,8 +113,8 @@ static int finish_batch(struct import *m)
     return CTL_OK;
 }
 
-/* Send records [from, to). A body that the server cannot read as a whole is sent again in halves, so that the line that is to
- * blame is refused alone; depth is the logarithm of BATCH_LINES. */
+/* Send records [from, to). A body that the server cannot read as a whole is sent again in halves, so that the line that is
+ * to blame is refused alone; depth is the logarithm of BATCH_LINES. */
 static int send_records(struct import *m, size_t from, size_t to)
 {
     struct ctl *c = m->c;
@@ -125,7 +126,7 @@ static int send_records(struct import *m, size_t from, size_t to)
     buf_put(&m->body, slice_of(m->batch.p + m->places[from].at, m->places[to].at - m->places[from].at));
     if (m->batch.failed || m->body.failed) return ctl_fail(c, CTL_REFUSED, "out of memory");
     struct request r = { .method = "POST", .type = m->csv ? "text/csv" : "application/jsonl", .body = buf_slice(&m->body),
-                         .has_body = true, .again = true, .any_status = true };
+                         .has_body = true, .any_status = true };
     int rc = api_call(c, "/v1/devices", &r, &status);
     if (rc != CTL_OK) return rc;
     if (status == 200) {
@@ -136,8 +137,8 @@ static int send_records(struct import *m, size_t from, size_t to)
         return rc;
     }
     api_problem(c, status, buf_slice(&c->reply), &e);
-    if (status == 503) return ctl_err(c, CTL_UNREACHABLE, &e);
-    if (status == 401 || status == 403 || (e.code != E_MALFORMED && e.code != E_TOO_LARGE)) return ctl_err(c, CTL_REFUSED, &e);
+    if (status == 401 || status == 403 || (e.code != E_MALFORMED && e.code != E_TOO_LARGE))
+        return ctl_err(c, CTL_REFUSED, &e);
     if (to - from == 1) return reject(m, m->places[from].line, NULL, *e.field ? e.field : NULL, err_name(e.code), e.why);
     size_t middle = from + (to - from) / 2;
     rc = send_records(m, from, middle);
@@ -173,7 +174,8 @@ static int send_all(struct import *m)
         if (more < 0) return ctl_fail(m->c, CTL_REFUSED, "%s: %s", m->path, strerror(errno));
         if (more) rc = add_record(m, &r);
         else m->state.done = true;
-        if (rc == CTL_OK && (!more || m->n == m->max || m->head.n + m->batch.n + RECORD_MAX > BATCH_BYTES)) rc = send_batch(m);
+        if (rc == CTL_OK && (!more || m->n == m->max || m->head.n + m->batch.n + RECORD_MAX > BATCH_BYTES))
+            rc = send_batch(m);
         if (rc != CTL_OK || !more) return rc;
     }
 }
@@ -205,8 +207,9 @@ static int find_start(struct import *m, bool resume)
     enum eim_err rc = import_state_load(m->c, m->state_path, m->fd, &m->state, &m->digest, &e);
     if (rc == OK && resume) return CTL_OK;
     if (rc == OK && !m->state.done)
-        return ctl_fail(m->c, CTL_REFUSED, "%s: an import stopped before line %lld; --resume goes on, without %s it begins anew",
-                        m->path, (long long)m->state.line, m->state_path);
+        return ctl_fail(m->c, CTL_REFUSED,
+                        "%s: an import stopped before line %lld; --resume goes on, without %s it begins anew", m->path,
+                        (long long)m->state.line, m->state_path);
     bool other = rc != OK && rc != E_NOT_FOUND;
     if (other && resume) return ctl_fail(m->c, CTL_REFUSED, "%s: cannot resume: %s", m->path, e.why);
     if (other && !m->state.done)
@@ -251,9 +254,9 @@ static int summary(struct import *m)
     const struct import_state *s = &m->state;
     progress(m, true);
     if (m->c->json) {
-        json_t *o = json_pack("{s:I, s:I, s:I, s:I, s:s*}", "lines", (json_int_t)(s->line - 1), "enrolled", (json_int_t)s->enrolled,
-                              "existing", (json_int_t)s->existing, "refused", (json_int_t)s->refused, "rejected_file",
-                              s->refused ? m->rejected_path : NULL);
+        json_t *o = json_pack("{s:I, s:I, s:I, s:I, s:s*}", "lines", (json_int_t)(s->line - 1), "enrolled",
+                              (json_int_t)s->enrolled, "existing", (json_int_t)s->existing, "refused",
+                              (json_int_t)s->refused, "rejected_file", s->refused ? m->rejected_path : NULL);
         out_json(o);
         json_decref(o);
     } else {
@@ -282,7 +285,8 @@ static int import_file(struct import *m)
     if (rc == CTL_OK) return summary(m);
     progress(m, true);
     if (m->state_path && m->state.offset)
-        fprintf(stderr, "eimctl: stopped before line %lld; device import %s --resume goes on from there\n", (long long)m->state.line, m->path);
+        fprintf(stderr, "eimctl: stopped before line %lld; device import %s --resume goes on from there\n",
+                (long long)m->state.line, m->path);
     return rc;
 }
 
@@ -309,7 +313,8 @@ int device_import(struct ctl *c)
     int rc = regular && !(m.state_path && m.rejected_path) ? ctl_fail(c, CTL_REFUSED, "out of memory") : import_file(&m);
     buf_free(&m.batch);
     buf_free(&m.body);
-    if (m.rejected && fclose(m.rejected) != 0 && rc == CTL_OK) rc = ctl_fail(c, CTL_REFUSED, "%s: cannot be written", m.rejected_path);
+    if (m.rejected && fclose(m.rejected) != 0 && rc == CTL_OK)
+        rc = ctl_fail(c, CTL_REFUSED, "%s: cannot be written", m.rejected_path);
     if (!in) close(m.fd);
     return rc;
 }

@@ -38,11 +38,12 @@ enum eim_err import_state_save(struct ctl *c, const char *path, const struct imp
 {
     char hex[2 * SHA256_SIZE + 1], text[STATE_MAX];
     TRY(import_digest_hex(d, hex, e));
-    int n = snprintf(text, sizeof text,
-                     "{\"eimctl_import\":1,\"server\":\"%s\",\"offset\":%lld,\"line\":%lld,\"digest\":\"%s\",\"enrolled\":%lld,"
-                     "\"existing\":%lld,\"refused\":%lld,\"rejected_size\":%lld,\"done\":%s}\n",
-                     c->base, (long long)s->offset, (long long)s->line, hex, (long long)s->enrolled, (long long)s->existing,
-                     (long long)s->refused, (long long)s->rejected_size, s->done ? "true" : "false");
+    int n =
+        snprintf(text, sizeof text,
+                 "{\"eimctl_import\":1,\"server\":\"%s\",\"offset\":%lld,\"line\":%lld,\"digest\":\"%s\",\"enrolled\":%lld,"
+                 "\"existing\":%lld,\"refused\":%lld,\"rejected_size\":%lld,\"done\":%s}\n",
+                 c->base, (long long)s->offset, (long long)s->line, hex, (long long)s->enrolled, (long long)s->existing,
+                 (long long)s->refused, (long long)s->rejected_size, s->done ? "true" : "false");
     char *fresh = arena_printf(&c->page, "%s.new", path);
     if (!fresh || n < 0 || (size_t)n >= sizeof text) return fail(e, E_NOMEM, NULL, "%s: path or URL too long", path);
     if (unlink(fresh) != 0 && errno != ENOENT) return fail(e, E_IO, NULL, "%s: %s", fresh, strerror(errno));
@@ -54,7 +55,8 @@ enum eim_err import_state_save(struct ctl *c, const char *path, const struct imp
 static enum eim_err number(const json_t *o, const char *name, int64_t *out, struct err *e)
 {
     const json_t *v = json_object_get(o, name);
-    if (!json_is_integer(v) || json_integer_value(v) < 0) return fail_field(e, E_MALFORMED, NULL, name, "not a number in the state file");
+    if (!json_is_integer(v) || json_integer_value(v) < 0)
+        return fail_field(e, E_MALFORMED, NULL, name, "not a number in the state file");
     *out = json_integer_value(v);
     return OK;
 }
@@ -93,7 +95,8 @@ static enum eim_err take_state(struct ctl *c, const json_t *o, struct import_sta
     return strcmp(server, c->base) == 0 ? OK : fail(e, E_CONFLICT, NULL, "it was going to another server, %.150s", server);
 }
 
-enum eim_err import_state_load(struct ctl *c, const char *path, int fd, struct import_state *s, struct import_digest *d, struct err *e)
+enum eim_err import_state_load(struct ctl *c, const char *path, int fd, struct import_state *s, struct import_digest *d,
+                               struct err *e)
 {
     uint8_t text[STATE_MAX];
     size_t n;

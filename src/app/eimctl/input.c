@@ -60,7 +60,8 @@ static int from_content(struct ctl *c, const char *path, struct slice *out)
     if (!read) return CTL_REFUSED;
     if (!raw.p) return ctl_fail(c, CTL_REFUSED, "out of memory");
     int rc = from_text(c, raw, out);
-    if (rc == -2) return ctl_fail(c, CTL_REFUSED, "%s: an odd number of hex digits", strcmp(path, "-") ? path : "standard input");
+    if (rc == -2)
+        return ctl_fail(c, CTL_REFUSED, "%s: an odd number of hex digits", strcmp(path, "-") ? path : "standard input");
     if (rc != 0) *out = raw;
     return CTL_OK;
 }

@@ -12,7 +12,8 @@
 static const struct command commands[] = {
     { "device", "list", "[--limit N] [--all]", "devices, 100 or N or all of them", device_list },
     { "device", "show", "EID", "key, counter, profiles and queue of one device, and where each fact comes from", device_show },
-    { "device", "add", "EID [--label NAME=VALUE]... [--pin FILE] [--eum FILE] [--euicc FILE] [--token N] [--counter N] [--imei IMEI]",
+    { "device", "add",
+      "EID [--label NAME=VALUE]... [--pin FILE] [--eum FILE] [--euicc FILE] [--token N] [--counter N] [--imei IMEI]",
       "enrol one device; --pin: a public key or certificate that you vouch for; --eum, --euicc: its certificates", device_add },
     { "device", "import", "FILE [--batch N] [--resume]",
       "enrol the devices of a .csv or .jsonl file of any size (- is standard input, JSON lines)", device_import },
@@ -30,13 +31,15 @@ static const struct command commands[] = {
     { "operation", "result", "ID", "the signed result exactly as it came (DER; hex on a terminal)", operation_result },
     { "operation", "wait", "ID [--timeout SECONDS]", "until it is final; status 0 only when it is done", operation_wait },
     { "", "inventory", "EID", "ask the eUICC for an attested list of its profiles", inventory },
-    { "eim", "config", "[--der FILE]", "the eIM's own configuration; --der: the AddInitialEim blob for device makers", eim_config },
+    { "eim", "config", "[--der FILE]",
+      "the eIM's own configuration; --der: the AddInitialEim blob for device makers", eim_config },
     { "audit", "list", "[--limit N] [--all]", "the audit log, oldest entry first", audit_list },
     { "", "metrics", "", "all counters of the server, in Prometheus' form", metrics },
     { "", "health", "", "does the server live, and is it ready?", health },
     { "", "decode", "[--type ASN1TYPE] [--types] [INPUT]",
       "print an SGP.32 message (hex, base64, DER file, standard input), or say where and why it is broken; no server", decode },
-    { "", "encode", "--type ASN1TYPE", "DER hex of the JSON form (what decode --json prints) on standard input; no server", encode },
+    { "", "encode", "--type ASN1TYPE",
+      "DER hex of the JSON form (what decode --json prints) on standard input; no server", encode },
     { "", "verify-result", "--ci FILE --eum FILE --euicc FILE --eid EID [--token N] [--at TIME] RESULT",
       "check chain and signature of an eUICC package result; certificates in PEM or DER; no server", verify_result },
 };
@@ -68,8 +71,8 @@ static void print_usage(FILE *f, const char *group)
     fprintf(f, "usage: eimctl COMMAND [arguments] [--json] [--url URL] [--token-file FILE] [--cacert FILE] [--help]\n\n");
     for (size_t i = 0; i < NCOMMANDS; i++)
         if (!group || strcmp(commands[i].group, group) == 0) print_row(f, &commands[i], false);
-    fprintf(f, "\nThe server: --url and --token-file, else EIMCTL_URL and EIMCTL_TOKEN (EIMCTL_CACERT), else url, token and cacert in\n"
-               "~/.config/eimctl.conf, else the demo in ./demo.\n"
+    fprintf(f, "\nThe server: --url and --token-file, else EIMCTL_URL and EIMCTL_TOKEN (EIMCTL_CACERT), else url, token and\n"
+               "cacert in ~/.config/eimctl.conf, else the demo in ./demo.\n"
                "With --json every answer is JSON; lists are one object a line, errors are objects on standard error.\n"
                "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the server cannot be reached.\n");
 }
@@ -87,7 +90,8 @@ static int no_command(struct ctl *c, int argc, char **argv)
             print_usage(stdout, argv[1]);
             return CTL_OK;
         }
-        if (argc > 2) return ctl_fail(c, CTL_USAGE, "%s: no command %s (eimctl %s --help lists them)", argv[1], argv[2], argv[1]);
+        if (argc > 2)
+            return ctl_fail(c, CTL_USAGE, "%s: no command %s (eimctl %s --help lists them)", argv[1], argv[2], argv[1]);
         print_usage(stderr, argv[1]);
         return CTL_USAGE;
     }

@@ -61,7 +61,8 @@ static enum eim_err try_type(struct ctl *c, const struct der_type *t, struct sli
  * ESipa message is preferred, so that the trouble is named from the outside in. */
 static const struct der_type *nearest_type(struct ctl *c, struct slice in)
 {
-    const struct der_type *best = &esipa_from_ipa_type, *const esipa[] = { &esipa_from_ipa_type, &esipa_from_eim_type, NULL };
+    const struct der_type *best = &esipa_from_ipa_type, *const esipa[] = { &esipa_from_ipa_type, &esipa_from_eim_type,
+                                                                           NULL };
     size_t furthest = 0;
     for (int list = 0; list < 2; list++)
         for (const struct der_type *const *t = list ? der_types : esipa; *t; t++) {

@@ -89,40 +89,46 @@ struct orders {
     bool tty;
 };
 
+/* Send one order; o loses its member eid. CTL_OK with e->why filled when the server refuses it. */
+static int send_order(struct orders *m, json_t *o, struct err *e)
+{
+    struct ctl *c = m->c;
+    const char *eid = json_string_value(json_object_get(o, "eid"));
+    if (!eid) return fail(e, E_INVALID, NULL, "not an object with the member eid"), CTL_OK;
+    char *path = arena_printf(&c->page, "/v1/devices/%s/operations", api_escape(c, eid));
+    json_object_del(o, "eid");
+    size_t n = json_dumpb(o, NULL, 0, JSON_COMPACT);
+    char *text = arena_alloc(&c->page, n + 1);
+    if (!path || !text) return ctl_fail(c, CTL_REFUSED, "out of memory");
+    json_dumpb(o, text, n, JSON_COMPACT);
+    int status;
+    struct request q = { .method = "POST", .body = slice_of(text, n), .has_body = true, .any_status = true };
+    int rc = api_call(c, path, &q, &status);
+    if (rc != CTL_OK || status == 201) return rc;
+    api_problem(c, status, buf_slice(&c->reply), e);
+    return status == 503 || status == 401 ? CTL_REFUSED : CTL_OK;
+}
+
 /* One line: {"eid":"...","psmos":[...],...}. CTL_OK also when it is refused: that is said and counted. */
 static int order_line(struct orders *m, const struct record *r)
 {
     struct ctl *c = m->c;
     struct err e = { 0 };
-    json_t *o = NULL, *eid = NULL, *made;
-    int rc = CTL_REFUSED, status;
-    if (r->too_long) snprintf(e.why, sizeof e.why, "a line of more than %d octets", RECORD_MAX);
-    else if (json_read(r->text, RECORD_MAX, &o, &e) == OK && !json_is_string(eid = json_object_get(o, "eid")))
-        snprintf(e.why, sizeof e.why, "not an object with the member eid");
-    if (!*e.why) {
-        const char *id = api_escape(c, json_string_value(eid));
-        json_incref(eid);
-        json_object_del(o, "eid");
-        char *path = arena_printf(&c->page, "/v1/devices/%s/operations", id);
-        size_t n = json_dumpb(o, NULL, 0, JSON_COMPACT);
-        char *text = arena_alloc(&c->page, n + 1);
-        if (text) json_dumpb(o, text, n, JSON_COMPACT);
-        struct request q = { .method = "POST", .body = slice_of(text, n), .has_body = true, .any_status = true };
-        rc = path && text ? api_call(c, path, &q, &status) : ctl_fail(c, CTL_REFUSED, "out of memory");
-        if (rc == CTL_OK && status == 201) m->created++;
-        else if (rc == CTL_OK) api_problem(c, status, buf_slice(&c->reply), &e);
-        if (rc == CTL_OK && status == 503) rc = CTL_UNREACHABLE;
-    }
-    if (*e.why) {
-        m->refused++;
-        ctl_fail(c, CTL_REFUSED, "%s:%lld: %s%s%s%s", m->path, (long long)r->line, e.field, *e.field ? ": " : "", e.why, "");
-        if (rc != CTL_UNREACHABLE) rc = CTL_OK;
-    } else if (rc == CTL_OK && c->json && json_read(buf_slice(&c->reply), CTL_TEXT_MAX, &made, &e) == OK) {
-        out_json(made);
-        json_decref(made);
-    }
-    json_decref(eid);
+    json_t *o = NULL, *made;
+    int rc = CTL_OK;
+    if (r->too_long) (void)fail(&e, E_TOO_LARGE, NULL, "a line of more than %d octets", RECORD_MAX);
+    else if (json_read(r->text, RECORD_MAX, &o, &e) == OK) rc = send_order(m, o, &e);
     json_decref(o);
+    if (e.code) {
+        m->refused++;
+        ctl_fail(c, CTL_REFUSED, "%s:%lld: %s%s%s", m->path, (long long)r->line, e.field, *e.field ? ": " : "", e.why);
+    } else if (rc == CTL_OK) {
+        m->created++;
+        if (c->json && json_read(buf_slice(&c->reply), CTL_TEXT_MAX, &made, &e) == OK) {
+            out_json(made);
+            json_decref(made);
+        }
+    }
     return rc;
 }
 
@@ -139,7 +145,8 @@ static int create_from_file(struct ctl *c, const char *path)
     while (rc == CTL_OK && (more = records_next(&records, &r)) == 1) {
         if (!r.blank) rc = order_line(&m, &r);
         arena_reset(&c->page);
-        if (m.tty && (m.created + m.refused) % 50 == 0) fprintf(stderr, "\r%lld created, %lld refused ", (long long)m.created, (long long)m.refused);
+        if (m.tty && (m.created + m.refused) % 50 == 0)
+            fprintf(stderr, "\r%lld created, %lld refused ", (long long)m.created, (long long)m.refused);
     }
     if (more < 0) rc = ctl_fail(c, CTL_REFUSED, "%s: %s", m.path, strerror(errno));
     if (m.tty) fputc('\r', stderr);
@@ -154,7 +161,8 @@ int operation_create(struct ctl *c)
     json_t *order, *made;
     const char *eid = c->pos[0];
     if (strlen(eid) != 32 || strspn(eid, "0123456789") != 32) {
-        if (c->nopt) return ctl_fail(c, CTL_USAGE, "%s: options go with an EID of 32 digits; a file holds whole orders", eid);
+        if (c->nopt)
+            return ctl_fail(c, CTL_USAGE, "%s: options go with an EID of 32 digits; a file holds whole orders", eid);
         return create_from_file(c, eid);
     }
     int rc = order_from_options(c, &order);
@@ -169,20 +177,24 @@ static void show_operations(struct ctl *c, const json_t *items, void *arg)
     json_t *o;
     json_array_foreach(items, i, o) {
         if (c->json) out_json(o);
-        else table_row(t, (const char *[]){ out_string(c, o, "id"), out_string(c, o, "eid"), out_string(c, o, "state"),
-                                            out_string(c, o, "origin"), out_time(c, o, "created_at"), out_string(c, o, "counter"),
-                                            out_time(c, o, "result_at"), out_string(c, o, "reason") });
+        else
+            table_row(t, (const char *[]){ out_string(c, o, "id"), out_string(c, o, "eid"), out_string(c, o, "state"),
+                                           out_string(c, o, "origin"), out_time(c, o, "created_at"),
+                                           out_string(c, o, "counter"), out_time(c, o, "result_at"),
+                                           out_string(c, o, "reason") });
     }
     if (!c->json) table_print(t);
 }
 
 int operation_list(struct ctl *c)
 {
-    static const char *const head[] = { "OPERATION", "EID", "STATE", "ORIGIN", "CREATED", "COUNTER", "RESULT AT", "REASON", NULL };
+    static const char *const head[] = { "OPERATION", "EID",       "STATE",  "ORIGIN", "CREATED",
+                                        "COUNTER",   "RESULT AT", "REASON", NULL };
     const char *device = ctl_option(c, "--device"), *state = ctl_option(c, "--state");
     struct table t;
     if (device && state) return ctl_fail(c, CTL_USAGE, "operation list: either --device or --state");
-    char *path = device ? arena_printf(&c->arena, "/v1/devices/%s/operations", api_escape(c, device)) : arena_printf(&c->arena, "/v1/operations");
+    char *path = device ? arena_printf(&c->arena, "/v1/devices/%s/operations", api_escape(c, device))
+                        : arena_printf(&c->arena, "/v1/operations");
     char *query = state ? arena_printf(&c->arena, "state=%s", api_escape(c, state)) : arena_printf(&c->arena, "%s", "");
     if (!path || !query || !table_init(&t, c, API_PAGE, head)) return ctl_fail(c, CTL_REFUSED, "out of memory");
     return api_list(c, path, query, show_operations, &t);
@@ -219,7 +231,7 @@ static int print_bytes(struct ctl *c, const char *what)
     int status;
     char *path = arena_printf(&c->page, "/v1/operations/%s/%s", api_escape(c, c->pos[0]), what);
     if (!path) return ctl_fail(c, CTL_REFUSED, "out of memory");
-    int rc = api_call(c, path, &(struct request){ .again = true }, &status);
+    int rc = api_call(c, path, &(struct request){ 0 }, &status);
     if (rc != CTL_OK) return rc;
     if (!c->json && !isatty(STDOUT_FILENO)) {
         fwrite(c->reply.p, 1, c->reply.n, stdout);
@@ -259,7 +271,9 @@ int operation_wait(struct ctl *c)
         bool final = json_is_true(out_member(o, "final")), late = now.tv_sec - begun.tv_sec >= seconds;
         if (final && c->json) out_json(o);
         else if (final) show_operation(c, o);
-        else if (late) rc = ctl_fail(c, CTL_REFUSED, "%s is still %s after %lld seconds", c->pos[0], state ? state : "?", (long long)seconds);
+        else if (late)
+            rc = ctl_fail(c, CTL_REFUSED, "%s is still %s after %lld seconds", c->pos[0], state ? state : "?",
+                          (long long)seconds);
         json_decref(o);
         if (final) return done ? CTL_OK : CTL_REFUSED;
         if (late) return rc;

@@ -80,7 +80,8 @@ static int add_expiry(struct ctl *c, json_t *order, const char *when)
     env_real(&env);
     if (ctl_duration(when, &us)) us += env.now(&env);
     else if (env_parse_rfc3339(when, &us) != 0)
-        return ctl_fail(c, CTL_USAGE, "--expires: neither a duration (90s, 15m, 12h, 7d) nor a time (2026-12-01T00:00:00Z): %s", when);
+        return ctl_fail(c, CTL_USAGE,
+                        "--expires: neither a duration (90s, 15m, 12h, 7d) nor a time (2026-12-01T00:00:00Z): %s", when);
     env_rfc3339(us, text);
     json_object_set_new(order, "expires_at", json_string(text));
     return CTL_OK;
@@ -91,9 +92,11 @@ int order_from_options(struct ctl *c, json_t **out)
     json_t *order = json_object();
     int rc = CTL_OK;
     for (size_t i = 0; i < c->nopt && rc == CTL_OK; i++) rc = add_step(c, order, &c->opt[i]);
-    bool psmos = json_array_size(json_object_get(order, "psmos")) > 0, ecos = json_array_size(json_object_get(order, "ecos")) > 0;
+    bool psmos = json_array_size(json_object_get(order, "psmos")) > 0,
+         ecos = json_array_size(json_object_get(order, "ecos")) > 0;
     if (rc == CTL_OK && !psmos && !ecos) rc = ctl_fail(c, CTL_USAGE, "operation create: nothing is ordered (see --help)");
-    if (rc == CTL_OK && psmos && ecos) rc = ctl_fail(c, CTL_USAGE, "operation create: PSMOs and eCOs cannot go into one package (SGP.32 2.11.1.1)");
+    if (rc == CTL_OK && psmos && ecos)
+        rc = ctl_fail(c, CTL_USAGE, "operation create: PSMOs and eCOs cannot go into one package (SGP.32 2.11.1.1)");
     if (rc == CTL_OK && ctl_flag(c, "--expires")) rc = add_expiry(c, order, ctl_option(c, "--expires"));
     if (rc != CTL_OK) json_decref(order);
     *out = rc == CTL_OK ? order : NULL;

@@ -9,7 +9,7 @@
 static int config_der(struct ctl *c, const char *path)
 {
     struct err e = { 0 };
-    int status, rc = api_call(c, "/v1/eim/configuration.der", &(struct request){ .again = true }, &status);
+    int status, rc = api_call(c, "/v1/eim/configuration.der", &(struct request){ 0 }, &status);
     if (rc != CTL_OK) return rc;
     if (strcmp(path, "-") == 0) {
         fwrite(c->reply.p, 1, c->reply.n, stdout);
@@ -32,7 +32,8 @@ int eim_config(struct ctl *c)
     int rc = api_get(c, &o, "/v1/eim/configuration");
     if (rc != CTL_OK) return rc;
     if (c->json) out_json(o);
-    for (size_t i = 0; !c->json && i < sizeof facts / sizeof facts[0]; i++) out_fact(facts[i].name, out_string(c, o, facts[i].path));
+    for (size_t i = 0; !c->json && i < sizeof facts / sizeof facts[0]; i++)
+        out_fact(facts[i].name, out_string(c, o, facts[i].path));
     json_decref(o);
     return CTL_OK;
 }
@@ -44,16 +45,20 @@ static void show_audit(struct ctl *c, const json_t *items, void *arg)
     json_t *a;
     json_array_foreach(items, i, a) {
         if (c->json) out_json(a);
-        else table_row(t, (const char *[]){ out_time(c, a, "at"), out_string(c, a, "principal"), out_string(c, a, "action"),
-                                            out_string(c, a, "eid"), out_string(c, a, "operation"), out_string(c, a, "counter"),
-                                            out_string(c, a, "state"), out_string(c, a, "detail") });
+        else
+            table_row(t,
+                      (const char *[]){ out_time(c, a, "at"), out_string(c, a, "principal"), out_string(c, a, "action"),
+                                        out_string(c, a, "eid"), out_string(c, a, "operation"), out_string(c, a, "counter"),
+                                        out_string(c, a, "state"), out_string(c, a, "detail") });
     }
     if (!c->json) table_print(t);
 }
 
 int audit_list(struct ctl *c)
 {
-    static const char *const head[] = { "AT", "PRINCIPAL", "ACTION", "EID", "OPERATION", "COUNTER", "STATE", "DETAIL", NULL };
+    static const char *const head[] = {
+        "AT", "PRINCIPAL", "ACTION", "EID", "OPERATION", "COUNTER", "STATE", "DETAIL", NULL
+    };
     struct table t;
     if (!table_init(&t, c, API_PAGE, head)) return ctl_fail(c, CTL_REFUSED, "out of memory");
     return api_list(c, "/v1/audit", "", show_audit, &t);
@@ -85,7 +90,7 @@ static json_t *metrics_json(struct ctl *c)
 
 int metrics(struct ctl *c)
 {
-    int status, rc = api_call(c, "/metrics", &(struct request){ .again = true }, &status);
+    int status, rc = api_call(c, "/metrics", &(struct request){ 0 }, &status);
     if (rc != CTL_OK) return rc;
     if (c->json) {
         json_t *o = metrics_json(c);
@@ -101,8 +106,8 @@ int health(struct ctl *c)
 {
     struct err e = { 0 };
     int live, ready;
-    int rc = api_call(c, "/healthz", &(struct request){ .any_status = true }, &live);
-    if (rc == CTL_OK) rc = api_call(c, "/readyz", &(struct request){ .any_status = true }, &ready);
+    int rc = api_call(c, "/healthz", &(struct request){ .any_status = true, .once = true }, &live);
+    if (rc == CTL_OK) rc = api_call(c, "/readyz", &(struct request){ .any_status = true, .once = true }, &ready);
     if (rc != CTL_OK) return rc;
     if (c->json) printf("{\"live\":%s,\"ready\":%s}\n", live == 200 ? "true" : "false", ready == 200 ? "true" : "false");
     if (live == 200 && ready == 200) {

@@ -71,7 +71,8 @@ static const struct { const char *type, *field; const struct der_name *names; } 
 static const struct der_name *names_of(const struct der_type *t, const struct der_field *f)
 {
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-        if (strcmp(codes[i].field, f->name) == 0 && (!codes[i].type || strcmp(codes[i].type, t->name) == 0)) return codes[i].names;
+        if (strcmp(codes[i].field, f->name) == 0 && (!codes[i].type || strcmp(codes[i].type, t->name) == 0))
+            return codes[i].names;
     return NULL;
 }
 

@@ -51,7 +51,8 @@ static enum eim_err find_result(struct ctl *c, struct slice in, struct verificat
     if (der_has(p, provide_eim_package_result, eid_value)) v->message_eid = p->eid_value;
     const struct eim_package_result *r = &p->eim_package_result;
     if (r->der.which == eim_package_result_is_euicc_package_result) v->result = r->euicc_package_result;
-    else if (r->der.which == eim_package_result_is_epr_and_notifications) v->result = r->epr_and_notifications.euicc_package_result;
+    else if (r->der.which == eim_package_result_is_epr_and_notifications)
+        v->result = r->epr_and_notifications.euicc_package_result;
     else return fail(e, E_INVALID, NULL, "the message carries no eUICC package result");
     return OK;
 }
@@ -67,7 +68,8 @@ static enum eim_err check_signature(struct verification *v, const struct public_
         tbs = r->euicc_package_error_signed.euicc_package_error_data_signed.der.raw;
         sig = r->euicc_package_error_signed.euicc_sign_epe;
     } else {
-        return fail_field(e, E_SIGNATURE, "SGP.32 2.11.2.1", "euiccPackageErrorUnsigned", "an unsigned error proves nothing");
+        return fail_field(e, E_SIGNATURE, "SGP.32 2.11.2.1", "euiccPackageErrorUnsigned",
+                          "an unsigned error proves nothing");
     }
     return verify_with_token(key, tbs, v->token, sig, e);
 }

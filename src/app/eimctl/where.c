@@ -68,7 +68,9 @@ static const char *api_address(struct ctl *c, const char *line)
     if (!at) return NULL;
     at += strlen(" api=");
     size_t n = strcspn(at, " \r\n");
-    static const struct { const char *any, *self; } hosts[] = { { "0.0.0.0:", "127.0.0.1:" }, { "[::]:", "[::1]:" }, { "", "" } };
+    static const struct {
+        const char *any, *self;
+    } hosts[] = { { "0.0.0.0:", "127.0.0.1:" }, { "[::]:", "[::1]:" }, { "", "" } };
     size_t i = 0;
     while (strncmp(at, hosts[i].any, strlen(hosts[i].any)) != 0) i++;
     size_t skip = strlen(hosts[i].any);
@@ -126,7 +128,8 @@ static const char *clean_url(struct ctl *c, const char *url)
 int where_find(struct ctl *c, struct where *out)
 {
     struct err e = { 0 };
-    struct where flags = { c->url ? c->url : env("EIMCTL_URL"), env("EIMCTL_TOKEN"), c->cacert ? c->cacert : env("EIMCTL_CACERT") };
+    struct where flags = { c->url ? c->url : env("EIMCTL_URL"), env("EIMCTL_TOKEN"),
+                           c->cacert ? c->cacert : env("EIMCTL_CACERT") };
     struct where down = { 0 };
     if (c->token_file && read_text(c, c->token_file, true, &flags.token, &e) != OK) return ctl_err(c, CTL_USAGE, &e);
     /* complete from outside: a broken settings file does not matter then */
@@ -134,7 +137,9 @@ int where_find(struct ctl *c, struct where *out)
     if (!flags.url && !down.url)
         return ctl_fail(c, CTL_USAGE, "no server: give --url, EIMCTL_URL or ~/.config/eimctl.conf, or stand beside ./demo");
     const char *url = clean_url(c, flags.url ? flags.url : down.url), *written = down.url ? clean_url(c, down.url) : NULL;
-    if (!url) return ctl_fail(c, CTL_USAGE, "the server's URL is not of the form https://host:port: %s", flags.url ? flags.url : down.url);
+    if (!url)
+        return ctl_fail(c, CTL_USAGE, "the server's URL is not of the form https://host:port: %s",
+                        flags.url ? flags.url : down.url);
     bool same = written && strcmp(url, written) == 0;
     *out = (struct where){
         .url = url,
