@@ -1,7 +1,6 @@
 /* test_sim_euicc.c -- the software eUICC against captured bytes, and against the specification's rules by hand. */
 #include "test/unit/sim_double.h"
 
-
 static struct rig rig;
 
 static int open_rig(void **state)
@@ -215,6 +214,9 @@ static void a_package_in_ber_instead_of_der_is_refused(void **state)
     struct tlv t;
     assert_true(tlv_only(load(tlv_long_form(&rig.a, good)), &t) && tlv_only(t.value, &t) && t.tag == T_C2);
     assert_true(tlv_only(load(good), &t) && tlv_only(t.value, &t) && t.tag == T_C0);
+    assert_es10b(&rig, "BF2D81055C035A9F70", "");
+    assert_es10b(&rig, "BF2D8200055C035A9F70", "");
+    assert_es10b(&rig, "BF2D805C035A9F700000", "");
 }
 
 static void without_a_token_both_sides_sign_with_zero(void **state)
@@ -269,6 +271,9 @@ static void disable_and_delete_look_at_the_state(void **state)
     assert_psmos(&rig, "A30C" B "A40C" B, "830100 840100");                        /* states as the earlier ones left them */
     assert_enabled(&rig, NULL);
     assert_psmos(&rig, "A40C" B "A40C" B, "840102");
+    assert_psmos(&rig, "A30C" B, "830100");
+    put_profile(&rig, &rig.card, ICCID_A, 0, 0, 0);
+    assert_psmos(&rig, "A40C" B "A30C" A "A40C" A, "840100 830100 020102");        /* at most one disable */
 }
 
 static void one_package_can_enable_one_and_delete_the_other(void **state)
@@ -374,6 +379,9 @@ static void small_settings_are_kept(void **state)
     rig.card.fresh = 1;
     assert_es10b(&rig, "BF5A038001FF", "BF5A03800100");
     assert_enabled(&rig, ICCID_B);
+    rig.card.fresh = 0;
+    assert_psmos(&rig, "A7128210736D64702E6578616D706C652E636F6D", "870100");      /* an address without the flag: off */
+    assert_es10b(&rig, "BF5A038001FF", "BF5A03800101");
     assert_psmos(&rig, "A700", "870100");                                          /* all absent: off */
     rig.card.fresh = 0;
     assert_es10b(&rig, "BF5A038001FF", "BF5A03800101");
@@ -463,7 +471,7 @@ static void only_what_is_named_is_removed(void **state)
 static void a_full_card_forgets_its_oldest_notifications_first(void **state)
 {
     (void)state;
-    for (int i = 0; i < 150; i++)
+    for (int i = 0; i < 230; i++)
         assert_psmos(&rig, i % 2 ? "A30C" A : "A30C" B, "830100");
     assert_true(rig.card.stored.n <= SIM_STORED_MAX);
     struct tlv t, arm, x;
@@ -471,7 +479,7 @@ static void a_full_card_forgets_its_oldest_notifications_first(void **state)
     assert_true(tlv_only(sim_euicc_es10b(&rig.card, hx(&rig, "BF2B04A0028200"), &rig.a), &t) && tlv_only(t.value, &arm));
     while (tlv_next(&arm.value, &x))
         results++;
-    assert_int_equal(results, 150);
+    assert_int_equal(results, 230);
 }
 
 /* ---- rollback (5.6) ------------------------------------------------------------------------------------------ */

@@ -220,6 +220,7 @@ static void losses_follow_the_configured_rate_and_the_seed(void **state)
     }
     assert_memory_equal(&first, &n, sizeof n);
     assert_int_equal(n.transport_errors, 0);
+    assert_int_equal(n.nothing_pending, n.polls - n.lost_requests - n.lost_replies);
     assert_in_range(n.lost_requests, 20, 65);
     assert_in_range(n.lost_replies, 20, 65);
 }
@@ -331,6 +332,7 @@ static void wrong_data_requests_get_their_error(void **state)
     (void)state;
     assert_bytes(answer_to("BF52155C015A8310" TXID), hx(&rig, "BF5217A1158010" TXID "020101"));
     assert_bytes(answer_to("BF52045C02BF2D"), hx(&rig, "BF5205A103020101"));
+    assert_bytes(answer_to("BF52065C0484A55AA6"), hx(&rig, "BF5205A103020101"));     /* one wrong one among right ones */
     assert_bytes(answer_to("BF52025C00"), hx(&rig, "BF5205A103020101"));
     assert_bytes(answer_to("BF52085C01840403010203"), hx(&rig, "BF5205A103020105"));
     assert_bytes(answer_to("BF5200"), hx(&rig, "A003020101"));
