@@ -97,8 +97,10 @@ static enum eim_err accept_content(struct esipa_work *w, struct tx *t, const str
     p->has_data = true;
     if (der_has(d, ipa_euicc_data, eum_certificate) && der_has(d, ipa_euicc_data, euicc_certificate))
         TRY(learn_key(p, d->eum_certificate, d->euicc_certificate, why, e));
-    if (der_has(d, ipa_euicc_data, association_token) && d->association_token > 0 && d->association_token != p->d.token)
+    if (der_has(d, ipa_euicc_data, association_token) && d->association_token > 0 && d->association_token != p->d.token) {
         p->d.token_candidate = d->association_token;
+        p->d.wants |= WANT_INVENTORY;              /* what tries it */
+    }
     return accept_signed_parts(w, t, d, why, e);
 }
 

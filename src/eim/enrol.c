@@ -7,6 +7,7 @@
 #include "crypto/cert.h"
 #include "crypto/key.h"
 #include "eim/manage.h"
+#include "eim/material.h"
 
 enum { LABELS_MAX = 32, LABEL_NAME_MAX = 64, LABEL_VALUE_MAX = 256 };
 
@@ -208,19 +209,10 @@ enum eim_err manage_enrol(struct eim *m, const struct principal *p, struct enrol
 
 /* ---- a line of an import ---- */
 
-static enum eim_err der_member(const json_t *v, const char *name, struct slice *out, struct arena *a, struct err *e)
+static enum eim_err der_member(const json_t *v, const char *name, bool certificate, struct slice *out, struct arena *a, struct err *e)
 {
-    struct slice text = json_slice(v);
-    struct err ignored = { 0 };
-    if (text.n > 10 && !memcmp(text.p, "-----BEGIN", 10)) {
-        if (cert_read(text, out, a, &ignored) == OK) return OK;
-    } else if (text.n) {
-        uint8_t *der = arena_alloc(a, text.n);
-        long n = der ? slice_from_b64(text, der, text.n) : -1;
-        *out = (struct slice){ der, n > 0 ? (size_t)n : 0 };
-        if (n > 0) return OK;
-    }
-    return fail_field(e, E_INVALID, NULL, name, "must be DER in base64, or PEM");
+    if (material_read(v, certificate, out, a)) return OK;
+    return fail_field(e, E_INVALID, NULL, name, certificate ? "must be DER in base64, or PEM" : "must be DER in base64");
 }
 
 static enum eim_err labels_member(const json_t *v, struct enrolment *out, struct arena *a, struct err *e)
@@ -255,9 +247,9 @@ enum eim_err manage_enrolment_from_json(const json_t *o, struct enrolment *out, 
         if (!strcmp(name, "eid") && json_is_string(v)) out->eid = arena_copy(a, json_slice(v));
         else if (!strcmp(name, "eid")) return fail_field(e, E_INVALID, NULL, "eid", "must be a text of 32 digits");
         else if (!strcmp(name, "labels")) TRY(labels_member(v, out, a, e));
-        else if (!strcmp(name, "public_key")) TRY(der_member(v, name, &out->public_key, a, e));
-        else if (!strcmp(name, "eum_certificate")) TRY(der_member(v, name, &out->eum_cert, a, e));
-        else if (!strcmp(name, "euicc_certificate")) TRY(der_member(v, name, &out->euicc_cert, a, e));
+        else if (!strcmp(name, "public_key")) TRY(der_member(v, name, false, &out->public_key, a, e));
+        else if (!strcmp(name, "eum_certificate")) TRY(der_member(v, name, true, &out->eum_cert, a, e));
+        else if (!strcmp(name, "euicc_certificate")) TRY(der_member(v, name, true, &out->euicc_cert, a, e));
         else if (!strcmp(name, "association_token")) {
             TRY(number_member(v, name, &out->token, e));
             out->has_token = true;

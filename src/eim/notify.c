@@ -59,7 +59,7 @@ void notify_accept(struct plan *p, const struct pending_notification_list *list)
 {
     struct public_key *key;
     if (device_key(&p->d, &key, &(struct err){ 0 }) != OK) key = NULL;
-    for (size_t i = 0; i < list->n; i++) keep(p, &list->v[i], key);
+    for (size_t i = 0; i < list->n && p->nnotifications < PLAN_NOTIFICATIONS; i++) keep(p, &list->v[i], key);
     public_key_free(key);
 }
 

@@ -6,7 +6,7 @@
  * first failure, so the tail of a short list was not executed. */
 #include "eim/ops.h"
 
-#include "crypto/cert.h"
+#include "eim/material.h"
 
 #include <string.h>
 
@@ -85,17 +85,8 @@ static json_t *hex_json(struct slice s, struct arena *a)
 
 static json_t *der_value(const json_t *v, bool certificate, struct arena *a)
 {
-    struct slice text = json_slice(v), der = { 0 };
-    struct err ignored = { 0 };
-    if (text.n > 10 && !memcmp(text.p, "-----BEGIN", 10)) {
-        if (!certificate || cert_read(text, &der, a, &ignored) != OK) return NULL;
-    } else {
-        uint8_t *out = arena_alloc(a, text.n);
-        long n = out ? slice_from_b64(text, out, text.n) : -1;
-        if (n <= 0) return NULL;
-        der = (struct slice){ out, (size_t)n };
-    }
-    return hex_json(der, a);
+    struct slice der;
+    return material_read(v, certificate, &der, a) ? hex_json(der, a) : NULL;
 }
 
 static json_t *protocols_value(const json_t *v)

@@ -8,10 +8,11 @@
 #include "crypto/signer.h"
 
 /* The token under the signature (spec 3.4, I11): the proven one; for a package that changes nothing, a candidate heard unsigned is
- * tried once; with neither, 0. */
+ * tried once; with neither, 0. What people ordered is never signed with a candidate: anybody can name one, and a card that refuses
+ * it would hold up the queue until the package times out. */
 static int64_t choose_token(struct device *d, bool changes_nothing)
 {
-    if (d->token_candidate != DEVICE_TOKEN_NONE && (changes_nothing || d->token == DEVICE_TOKEN_NONE)) {
+    if (d->token_candidate != DEVICE_TOKEN_NONE && changes_nothing) {
         int64_t token = d->token_candidate;
         d->token_candidate = DEVICE_TOKEN_NONE;
         return token;

@@ -35,10 +35,19 @@ static bool timed_out(const struct plan *p, const struct operation *o)
 }
 
 /* A device that polls again and again without bringing a result that counts is not given the package at once for ever: a lost reply
- * is made good by the first few deliveries, the rest are a minute apart. */
+ * is made good by the first few deliveries, the rest that count are a minute apart. */
 static bool paused(const struct plan *p, const struct operation *o)
 {
     return o->deliveries >= DELIVERIES_AT_ONCE && p->now - o->last_sent_us < DELIVERY_PAUSE_US;
+}
+
+/* In the pause every other poll gets the package all the same: who polls is not authenticated, and a stranger who polls all the time would
+ * else take each turn of the device (I11). A device in a loop leaves it after a few rounds. */
+static bool lucky(const struct plan *p)
+{
+    uint8_t coin;
+    p->m->host->env->random(p->m->host->env, &coin, 1);
+    return coin & 1;
 }
 
 /* Was a change announced that no inventory has been asked for yet? */
@@ -71,6 +80,17 @@ static void note_request(struct plan *p, const struct get_eim_package_request *r
     }
 }
 
+/* The bytes of a package whose delivery is noted, or needs no note. */
+static enum eim_err answer_operation(struct esipa_work *w, const struct plan_op *o, struct err *e)
+{
+    COUNT(w->m, packages_delivered);
+    w->reply = answer_package(w->plan->arena, o->op.package);
+    w->x->answer = "euiccPackageRequest";
+    w->x->operation = o->op.id;
+    w->x->counter = o->op.counter;
+    return w->reply.p ? OK : fail(e, E_NOMEM, NULL, "no room for the answer");
+}
+
 /* Give this operation's package out: sign it if it was not, else the stored bytes. */
 static enum eim_err deliver(struct esipa_work *w, struct plan_op *o, struct err *e)
 {
@@ -87,12 +107,7 @@ static enum eim_err deliver(struct esipa_work *w, struct plan_op *o, struct err 
     o->op.last_sent_us = p->now;
     o->op.deliveries++;
     o->dirty = true;
-    COUNT(p->m, packages_delivered);
-    w->reply = answer_package(p->arena, o->op.package);
-    w->x->answer = "euiccPackageRequest";
-    w->x->operation = o->op.id;
-    w->x->counter = o->op.counter;
-    return w->reply.p ? OK : fail(e, E_NOMEM, NULL, "no room for the answer");
+    return answer_operation(w, o, e);
 }
 
 /* The eIM's own operation: an inventory, or what settles an unknown outcome. */
@@ -176,12 +191,21 @@ static enum eim_err deliver_in_flight(struct esipa_work *w, struct tx *t, struct
     struct plan_op *o;
     TRY(plan_read(p, t, p->d.in_flight, &o, e));
     if (!o || o->op.state != OP_SENT) return fail(e, E_INTERNAL, NULL, "the operation in flight is not there");
-    if (!timed_out(p, &o->op)) return paused(p, &o->op) ? OK : deliver(w, o, e);
-    return outcome_unknown(p, o, "no result in time", e);
+    if (timed_out(p, &o->op)) return outcome_unknown(p, o, "no result in time", e);
+    if (!paused(p, &o->op)) return deliver(w, o, e);
+    if (!lucky(p)) return OK;
+    COUNT(p->m, packages_redelivered);             /* not noted in the row: a poll in the pause writes nothing */
+    return answer_operation(w, o, e);
 }
 
 enum eim_err outcome_unknown(struct plan *p, struct plan_op *o, const char *why, struct err *e)
 {
+    struct euicc_package package;
+    TRY(der_decode(&euicc_package_type, o->op.request, &package, p->arena, e));
+    if (package.der.which == euicc_package_is_psmo_list && !ops_is_inventory(&package)) {
+        p->d.changed_us = p->now;                  /* it may have been executed: what is known from before judges nothing (I6) */
+        p->d.wants |= WANT_INVENTORY;
+    }
     o->op.reason = slice_str(why);
     if (!plan_move(p, o, EV_TIMEOUT, "eim")) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
     p->d.wants |= WANT_RESULTS | WANT_SETTLE;

@@ -338,7 +338,9 @@ static enum eim_err accept_signed(struct plan *p, struct tx *t, const struct rec
 }
 
 /* An unsigned error proves nothing (I11). It may carry the token that the card expects: a candidate. Only a package that changes
- * nothing is given up because of it, so that the next inventory can try that token. */
+ * nothing is given up because of it, so that the next inventory can try that token. A package that tries a candidate is given up
+ * at once, in advance of the next ten minutes and without taking another candidate: else whoever planted a false one
+ * would have used up the turn in which the true card says so. */
 static enum eim_err accept_unsigned(struct plan *p, struct tx *t, const struct euicc_package_error_unsigned *u,
                                     struct slice raw,
                                     struct err *why, struct err *e)
@@ -349,10 +351,16 @@ static enum eim_err accept_unsigned(struct plan *p, struct tx *t, const struct e
     struct plan_op *o = NULL;
     if (p->d.in_flight) TRY(plan_read(p, t, p->d.in_flight, &o, e));
     bool ours = o && der_has(u, euicc_package_error_unsigned, eim_transaction_id) && slice_eq(u->eim_transaction_id, o->op.txid);
-    if (!ours || !eim_may_act(&p->d, &p->set, p->now)) return OK;
+    if (!ours) return OK;
+    bool act = eim_may_act(&p->d, &p->set, p->now), tried = o->op.token != (p->d.token == DEVICE_TOKEN_NONE ? 0 : p->d.token);
+    if (!act && !tried) return OK;
+    if (!act) p->d.auto_us += p->set.auto_interval_us;
     p->device_dirty = true;
-    if (der_has(u, euicc_package_error_unsigned, association_token) && u->association_token > 0 && u->association_token != o->op.token)
+    if (act && der_has(u, euicc_package_error_unsigned, association_token) && u->association_token > 0 &&
+        u->association_token != o->op.token) {
         p->d.token_candidate = u->association_token;
+        p->d.wants |= WANT_INVENTORY;              /* what tries it */
+    }
     struct euicc_package package;
     TRY(der_decode(&euicc_package_type, o->op.request, &package, p->arena, e));
     if (!ops_is_inventory(&package)) return OK;

@@ -45,12 +45,20 @@ void rules_begin(struct rules_state *s, const struct device *d, const struct pro
     *s = (struct rules_state){ .known = known, .enabled = d->enabled };
 }
 
+static bool installed(const struct rules_state *s, struct slice iccid)
+{
+    for (size_t k = 0; k < s->known->n && k < PLAN_PROFILES; k++)
+        if (!s->gone[k] && slice_eq(s->known->v[k].iccid, iccid)) return true;
+    return false;
+}
+
 void rules_run(struct rules_state *s, const struct euicc_package *p)
 {
     for (size_t i = 0; p->der.which == euicc_package_is_psmo_list && i < p->psmo_list.n; i++) {
         const struct psmo *step = &p->psmo_list.v[i];
         const struct slice *iccid = changed_iccid(step);
         if (!iccid) continue;
+        if (step->der.which == psmo_is_enable && !installed(s, *iccid)) return;        /* it will fail, and the rest is not executed */
         if (step->der.which == psmo_is_enable) s->enabled = *iccid;
         else if (slice_eq(s->enabled, *iccid)) s->enabled = (struct slice){ 0 };
         for (size_t k = 0; step->der.which == psmo_is_delete && k < s->known->n && k < PLAN_PROFILES; k++)
