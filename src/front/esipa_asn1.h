@@ -4,22 +4,7 @@
 #ifndef FRONT_ESIPA_ASN1_H
 #define FRONT_ESIPA_ASN1_H
 
-#include "base/env.h"
-#include "net/http.h"
-
-struct eim;
-struct work;
-
-#define ESIPA_ADMIN_PROTOCOL "gsma/rsp/v2.1.0"        /* what SGP.32 v1.2 wants in every answer */
-#define ESIPA_ALWAYS_HEADER  "X-Admin-Protocol: " ESIPA_ADMIN_PROTOCOL         /* for http_config.always_header */
-
-struct esipa_door {
-    struct eim *eim;
-    struct work *work;                 /* the devices' own pool */
-    struct env *env;
-    int retry_after_s;                 /* Retry-After of a 503 */
-    uint64_t requests;                 /* state: numbers the requests in the log; touched atomically only */
-};
+#include "front/esipa_door.h"
 
 /* esipa_asn1_handle -- for http_config.handle, arg is the struct esipa_door, which outlives all requests: never blocks. Answers 404, 405, 413, 415 and 503
  * (full queue) on the spot; the rest goes to a worker and on to esipa_handle. */
