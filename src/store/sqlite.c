@@ -13,10 +13,11 @@
 
 #include "base/mem.h"
 #include "store/driver.h"
+#include "store/walbuf.h"
 
 enum {
     APPLICATION_ID = 0x65494d64,                   /* "eIMd": what `file` and we know our databases by */
-    PAGE_SIZE = 4096,
+    PAGE_SIZE = 2048,                              /* half the bytes of 4096 for each random row of a round trip, and rows still fit */
     LOOK_MS = 100,                                 /* readers look for a file that was moved no more often than this */
     BUSY_MS = 2000,                                /* another process (a backup, a second node) may hold the lock this long */
     OPEN_TRIES = 50,                               /* changing to WAL does not wait for the lock by itself */
@@ -184,7 +185,7 @@ static enum eim_err sqlite_open(struct conn **out, const struct store_options *o
     struct sqlite_conn *c = MEM_NEW(struct sqlite_conn);
     if (!c) return fail(e, E_NOMEM, NULL, "no memory for a connection");
     c->conn.driver = &sqlite_driver;
-    int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, walbuf_vfs());
     enum eim_err er = rc == SQLITE_OK ? settings(c, o, role, create, e) : fail(e, E_STORE, NULL, "%s: %s", path, sqlite3_errstr(rc));
     if (er != OK) {
         sqlite_close(&c->conn);
