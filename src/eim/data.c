@@ -8,6 +8,8 @@
 #include "crypto/cert.h"
 #include "crypto/key.h"
 
+enum { RESULTS_MAX = OPERATION_QUEUE_MAX };        /* of one answer: more stay on the card, because they are not acknowledged (I7) */
+
 struct slice data_request(struct plan *p)
 {
     uint8_t *txid = arena_alloc(p->arena, TXID_SIZE);
@@ -78,7 +80,8 @@ static enum eim_err learn_key(struct plan *p, struct slice eum, struct slice eui
 static enum eim_err accept_signed_parts(struct esipa_work *w, struct tx *t, const struct ipa_euicc_data *d, struct err *why, struct err *e)
 {
     struct plan *p = w->plan;
-    for (size_t i = 0; der_has(d, ipa_euicc_data, euicc_package_result_list) && i < d->euicc_package_result_list.n; i++) {
+    size_t n = der_has(d, ipa_euicc_data, euicc_package_result_list) ? d->euicc_package_result_list.n : 0;
+    for (size_t i = 0; i < n && i < RESULTS_MAX; i++) {
         int64_t seq;
         TRY(result_accept(p, t, &d->euicc_package_result_list.v[i], &seq, why, e));
         if (seq >= 0 && w->nacks < PLAN_OPS) w->acks[w->nacks++] = seq;

@@ -174,6 +174,9 @@ static enum eim_err create(struct change *c, struct operation *out, struct err *
     c->op.principal = c->p->name;
     c->op.created_us = now;
     c->op.seq = c->op.code = -1;
+    if (c->op.request.n > OPERATION_REQUEST_MAX)   /* told now: a package that cannot be made would hold up the device's queue */
+        return fail(e, E_TOO_LARGE, "SGP.32 2.11.1.1", "the operations take %zu octets, at most %d fit into a package", c->op.request.n,
+                    OPERATION_REQUEST_MAX);
     if (c->op.expires_us && c->op.expires_us <= now) return fail_field(e, E_INVALID, NULL, "expires_at", "is in the past");
     c->job.apply = create_apply;
     TRY(store_run(c->m->host->store, &c->job, e));

@@ -96,6 +96,7 @@ enum {
     OPERATION_STEPS_MAX = 16,                      /* PSMOs or eCOs in one package (design 10) */
     OPERATION_QUEUE_MAX = 64,                      /* pending operations a device may have */
     OPERATION_PACKAGE_MAX = 16384,                 /* octets of a package */
+    OPERATION_REQUEST_MAX = OPERATION_PACKAGE_MAX - 512,       /* of what is ordered: eimId, EID, counter, ids and signature come on top */
 };
 
 #endif

@@ -191,7 +191,7 @@ void gadget_settle(struct gadget *g)
 
 static json_t *order_json(struct gadget *g, const char *json)
 {
-    char text[2048];
+    static char text[65536];
     size_t n = 0;
     for (const char *p = json; *p && n + 24 < sizeof text; p++) {
         if (*p == '\'' && (p[1] == 'A' || p[1] == 'B')) n += (size_t)snprintf(text + n, sizeof text - n, "%s", *++p == 'A' ? g->a : g->b);

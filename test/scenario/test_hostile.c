@@ -319,6 +319,99 @@ static void a_false_token_heard_unsigned_is_tried_once_and_dropped(void **state)
     assert_int_equal(gadget_view(&g).device.token, 1);
 }
 
+/* The package in flight, as a stranger polls it; its eimTransactionId. */
+static struct slice spied_txid(struct arena *a)
+{
+    struct esipa_from_eim m;
+    struct err e = { 0 };
+    poll_as(&g, -1, NULL);
+    assert_ok(der_decode(&esipa_from_eim_type, f.last_reply, &m, a, &e));
+    assert_int_equal(m.get_eim_package_response.der.which, get_eim_package_response_is_euicc_package_request);
+    return arena_copy(a, m.get_eim_package_response.euicc_package_request.euicc_package_signed.eim_transaction_id);
+}
+
+/* "The card refused it and expects this token", as anybody can say who polled. */
+static void plant_token(int64_t token)
+{
+    struct arena a;
+    struct eid eid = eid_of(&g);
+    arena_init(&a, 65536);
+    struct esipa_from_ipa m = { .der.which = esipa_from_ipa_is_provide_eim_package_result };
+    struct provide_eim_package_result *p = &m.provide_eim_package_result;
+    p->eid_value = (struct slice){ eid.b, 16 };
+    der_set(p, provide_eim_package_result, eid_value);
+    p->eim_package_result.der.which = eim_package_result_is_euicc_package_result;
+    p->eim_package_result.euicc_package_result.der.which = euicc_package_result_is_euicc_package_error_unsigned;
+    struct euicc_package_error_unsigned *u = &p->eim_package_result.euicc_package_result.euicc_package_error_unsigned;
+    u->eim_id = SLICE("eim.example.com");
+    u->eim_transaction_id = spied_txid(&a);
+    der_set(u, euicc_package_error_unsigned, eim_transaction_id);
+    u->association_token = token;
+    der_set(u, euicc_package_error_unsigned, association_token);
+    field_post(&f, der_encode(&esipa_from_ipa_type, &m, &a));
+    assert_true(is_empty_answer());
+    arena_free(&a);
+}
+
+/* What it costs: one inventory that the card refuses. The card's own word, within the ten minutes, ends it, and nothing waits for days. */
+static void a_planted_token_holds_up_nothing(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    int64_t first = gadget_order(&g, "{\"psmos\":[{\"enable\":{\"iccid\":\"'B\"}}]}");
+    plant_token(4711);
+    assert_int_equal(gadget_view(&g).device.token_candidate, 4711);
+    int64_t second = gadget_order(&g, "{\"psmos\":[{\"enable\":{\"iccid\":\"'A\"}}]}");
+    gadget_settle(&g);
+    gadget_settle(&g);
+    assert_int_equal(gadget_state(&g, first), OP_DONE);
+    assert_int_equal(gadget_state(&g, second), OP_DONE);
+    assert_int_equal(gadget_view(&g).device.token, 1);
+    assert_string_equal(gadget_enabled(&g), g.a);
+    assert_true(FIELD_COUNT(&f, errors_unsigned) >= 2);    /* the stranger's, and the card's own */
+}
+
+/* A card that uses no token (0): a candidate is tried with an inventory, never with what people ordered. */
+static void an_order_is_never_signed_with_a_candidate(void **state)
+{
+    (void)state;
+    g.card.eims[0].token = 0;
+    field_pass(&f, 11 * MINUTE);
+    gadget_settle(&g);
+    for (int i = 0; i < 4; i++) {
+        field_pass(&f, 11 * MINUTE);
+        gadget_settle(&g);
+    }
+    assert_int_equal(gadget_view(&g).device.token, DEVICE_TOKEN_NONE);
+    int64_t first = gadget_order(&g, "{\"psmos\":[{\"getRAT\":{}},{\"setDefaultDpAddress\":{\"address\":\"smdp.example.com\"}}]}");
+    int64_t second = gadget_order(&g, "{\"psmos\":[{\"enable\":{\"iccid\":\"'B\"}}]}");
+    plant_token(4711);
+    for (int i = 0; i < 2; i++) gadget_settle(&g);
+    assert_int_equal(gadget_state(&g, first), OP_DONE);
+    assert_int_equal(gadget_state(&g, second), OP_DONE);
+    assert_int_equal(gadget_operation(&g, second).token, 0);
+}
+
+/* Strangers may poll under any EID as often as they like: the device itself still gets its package. */
+static void a_stranger_who_polls_all_the_time_starves_no_device(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    int64_t op = gadget_order(&g, "{\"psmos\":[{\"enable\":{\"iccid\":\"'B\"}}]}");
+    for (int i = 0; i < 20 && gadget_state(&g, op) != OP_DONE; i++) {
+        for (int s = 0; s < 5 * MINUTE; s++) {
+            poll_as(&g, -1, NULL);
+            field_pass(&f, 1);
+        }
+        int64_t version = gadget_view(&g).device.version;
+        poll_as(&g, -1, NULL);
+        assert_int_equal(gadget_view(&g).device.version - version <= 1, 1);
+        (void)gadget_contact(&g);
+    }
+    assert_int_equal(gadget_state(&g, op), OP_DONE);
+    assert_string_equal(gadget_enabled(&g), g.b);
+}
+
 static void a_card_with_another_token_is_found_again(void **state)
 {
     (void)state;
@@ -436,7 +529,8 @@ int main(void)
         T(unsigned_announcements_cause_one_package_in_ten_minutes),
         T(a_change_announced_soon_after_another_is_looked_at_later),
         T(a_false_token_heard_unsigned_is_tried_once_and_dropped),
-        T(a_card_with_another_token_is_found_again),
+        T(a_planted_token_holds_up_nothing), T(an_order_is_never_signed_with_a_candidate),
+        T(a_stranger_who_polls_all_the_time_starves_no_device), T(a_card_with_another_token_is_found_again),
         T(a_card_whose_counter_is_ahead_is_caught_up_with),
         T(counters_end_at_their_maximum_with_a_word),
         T(a_chain_for_another_eid_teaches_no_key),

@@ -1,6 +1,9 @@
 /* test_rules.c -- invariant I6: nothing strands a device, when it is ordered and again when it is signed, unless a person says so by name. */
 #include "test/scenario/field.h"
 
+#include "crypto/certmake.h"
+#include "crypto/key.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -112,6 +115,69 @@ static void a_change_behind_our_back_is_seen_before_signing(void **state)
     assert_int_equal(gadget_view(&g).device.state_cause, SIM_FALLBACK);
 }
 
+/* The card stops at the first failure: a disable before an enable that must fail is a disable alone. */
+static void an_enable_of_what_is_not_there_excuses_no_disable(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    (void)gadget_try(&g, "{\"psmos\":[{\"disable\":{\"iccid\":\"'A\"}},{\"enable\":{\"iccid\":\"89000000000000000009\"}}]}", E_RULE);
+    int64_t harmless = gadget_order(&g, "{\"psmos\":[{\"enable\":{\"iccid\":\"89000000000000000009\"}},{\"disable\":{\"iccid\":\"'A\"}}]}");
+    gadget_settle(&g);
+    assert_int_equal(gadget_state(&g, harmless), OP_FAILED);
+    assert_string_equal(gadget_enabled(&g), g.a);
+}
+
+/* A switch to B whose result got lost counts as executed or not, nobody knows: a disable of B, harmless by the inventory from before, is
+ * not signed until an inventory from after says so. */
+static void an_unknown_outcome_makes_the_inventory_old(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    int64_t enable = gadget_order(&g, "{\"psmos\":[{\"enable\":{\"iccid\":\"'B\"}}]}");
+    g.card.quirks = sim_quirk_named("silent");
+    (void)gadget_contact(&g);                              /* executed, not reported */
+    g.card.quirks = 0;
+    assert_string_equal(gadget_enabled(&g), g.b);
+    field_pass(&f, 8 * DAY);
+    assert_int_equal(gadget_state(&g, enable), OP_UNKNOWN);
+    struct device_view v = gadget_view(&g);
+    assert_false(device_inventory_fresh(&v.device));
+    int64_t disable = gadget_order(&g, "{\"psmos\":[{\"disable\":{\"iccid\":\"'B\"}}]}");       /* harmless by the old inventory */
+    gadget_settle(&g);
+    assert_int_equal(gadget_state(&g, enable), OP_DONE);
+    assert_int_equal(gadget_state(&g, disable), OP_FAILED);
+    assert_string_equal(gadget_enabled(&g), g.b);
+}
+
+/* Five large certificates: together they fit into no package. */
+static void what_fits_into_no_package_is_refused_when_ordered(void **state)
+{
+    (void)state;
+    static const char head[] = "{\"ecos\":[", tail[] = "]}";
+    static char json[64000];
+    struct arena a;
+    struct slice cert;
+    struct private_key *key;
+    struct err e = { 0 };
+    size_t n = sizeof head - 1;
+    arena_init(&a, 1 << 20);
+    assert_ok(private_key_generate(&key, CURVE_P256, &e));
+    const char *dns[16];
+    for (size_t i = 0; i < 16; i++) dns[i] = arena_printf(&a, "%0200zu.example.com", i);
+    assert_ok(certmake_tls(&cert, key, "eim2", dns, 16, NULL, 0, 0, INT64_C(4000000000) * 1000000, &a, &e));
+    private_key_free(key);
+    char *b64 = arena_alloc(&a, 4 * cert.n);
+    slice_to_b64(cert, b64);
+    memcpy(json, head, n);
+    for (int i = 0; i < 5; i++)
+        n += (size_t)snprintf(json + n, sizeof json - n, "%s{\"addEim\":{\"eim_id\":\"x%d\",\"certificate\":\"%s\"}}", i ? "," : "", i, b64);
+    memcpy(json + n, tail, sizeof tail);
+    gadget_settle(&g);
+    (void)gadget_try(&g, json, E_TOO_LARGE);
+    assert_int_equal(gadget_view(&g).device.next_op, 0);
+    arena_free(&a);
+}
+
 static void a_queue_has_an_end(void **state)
 {
     (void)state;
@@ -142,7 +208,8 @@ int main(void)
         T(disabling_the_only_enabled_profile_is_refused_when_ordered), T(a_person_may_override_it_by_name),
         T(deleting_the_last_profile_that_reaches_the_eim_is_refused), T(leaving_this_eim_needs_an_override),
         T(what_could_not_be_judged_when_ordered_is_judged_when_signed), T(a_change_behind_our_back_is_seen_before_signing),
-        T(a_queue_has_an_end), T(orders_for_unknown_devices_and_odd_members_are_refused),
+        T(an_enable_of_what_is_not_there_excuses_no_disable), T(an_unknown_outcome_makes_the_inventory_old),
+        T(what_fits_into_no_package_is_refused_when_ordered), T(a_queue_has_an_end), T(orders_for_unknown_devices_and_odd_members_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
