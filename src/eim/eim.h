@@ -33,6 +33,7 @@ extern const struct eim_settings eim_settings_default;
     X(packages_signed,     "eUICC packages signed")                                                  \
     X(packages_delivered,  "eUICC packages delivered, redeliveries included")                        \
     X(packages_redelivered,"deliveries of a package that had been delivered before")                 \
+    X(download_triggers,   "profile download triggers delivered")                                   \
     X(data_requests,       "IpaEuiccDataRequests delivered")                                         \
     X(results,             "eUICC package results received")                                         \
     X(results_verified,    "results whose signature verified and that were applied")                 \

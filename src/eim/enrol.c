@@ -212,7 +212,7 @@ enum eim_err manage_enrol(struct eim *m, const struct principal *p, struct enrol
 static enum eim_err der_member(const json_t *v, const char *name, bool certificate, struct slice *out, struct arena *a, struct err *e)
 {
     if (material_read(v, certificate, out, a)) return OK;
-    return fail_field(e, E_INVALID, NULL, name, certificate ? "must be DER in base64, or PEM" : "must be DER in base64");
+    return fail_field(e, E_INVALID, NULL, name, "must be DER in base64, or PEM");
 }
 
 static enum eim_err labels_member(const json_t *v, struct enrolment *out, struct arena *a, struct err *e)

@@ -82,6 +82,21 @@ MUST enum eim_err data_accept(struct esipa_work *w, struct tx *t, const struct i
 /* data_request -- the IpaEuiccDataRequest that is due, encoded as the answer to a poll; notes it in the plan. */
 struct slice data_request(struct plan *p);
 
+/* download.c -- profile download triggers. `order` is the member "download" of an order. */
+MUST enum eim_err download_from_json(const json_t *order, struct slice *request, struct arena *a, struct err *e);
+/* download_json -- the steps of such an operation, for people; NULL when its bytes can't be read. */
+json_t *download_json(const struct operation *o, struct arena *a);
+/* download_make -- its bytes as they will leave, with a fresh transaction id. download_answer -- the answer to a poll that carries them. */
+MUST enum eim_err download_make(struct plan *p, struct operation *o, struct err *e);
+struct slice download_answer(struct slice trigger, struct arena *a);
+/* download_due -- unanswered for so long that it is given once more. download_given_up -- for the last time, in vain. */
+bool download_due(const struct plan *p, const struct operation *o);
+bool download_given_up(const struct plan *p, const struct operation *o);
+MUST enum eim_err download_give_up(struct plan *p, struct plan_op *o, struct err *e);
+/* download_accept -- a ProfileDownloadTriggerResult. download_refused -- the IPA did not understand a trigger: nothing, if it meant something else. */
+MUST enum eim_err download_accept(struct plan *p, struct tx *t, const struct profile_download_trigger_result *r, struct err *why, struct err *e);
+MUST enum eim_err download_refused(struct plan *p, struct tx *t, const struct eim_package_result_response_error *x, struct err *why, struct err *e);
+
 /* device_key -- the public key of a device row, NULL when it has none (E_CRYPTO when the stored one is damaged). Free it. */
 struct public_key;
 MUST enum eim_err device_key(const struct device *d, struct public_key **out, struct err *e);

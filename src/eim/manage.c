@@ -99,7 +99,7 @@ static enum eim_err delete_apply(struct tx *t, struct store_job *job, struct err
     struct change *c = (struct change *)job;
     struct device d;
     TRY(lock(t, c, &d, e));
-    if (d.in_flight) return fail(e, E_STATE, NULL, "a package is in flight: its result would find no device");
+    if (d.in_flight || d.download_op) return fail(e, E_STATE, NULL, "a package is in flight: its result would find no device");
     TRY(store_device_delete(t, c->association, e));
     struct audit_entry en = { .tenant = d.tenant, .principal = c->p->name, .action = "device.removed", .eid = &d.eid };
     return audit_add(t, c->m->host->env, &en, e);
@@ -122,7 +122,7 @@ static enum eim_err run_queue(struct tx *t, struct change *c, const struct devic
         struct operation o;
         struct euicc_package package;
         TRY(store_operation_get(t, c->association, id, &o, c->a, e));
-        if (o.id && (o.state == OP_PENDING || o.state == OP_SENT) &&
+        if (o.id && o.kind == OPK_PACKAGE && (o.state == OP_PENDING || o.state == OP_SENT) &&
             der_decode(&euicc_package_type, o.request, &package, c->a, &(struct err){ 0 }) == OK)
             rules_run(state, &package);
         if (id == d->in_flight) id = d->next_op;
@@ -137,6 +137,7 @@ static enum eim_err judge_now(struct tx *t, struct change *c, const struct devic
     struct euicc_package package;
     struct profile_list known;
     struct rules_state state;
+    if (c->op.kind == OPK_DOWNLOAD) return OK;
     TRY(der_decode(&euicc_package_type, c->op.request, &package, c->a, e));
     if (rules_needs_inventory(&package) && !device_inventory_fresh(d)) return OK;
     TRY(store_profile_list(t, c->association, &known, c->a, e));
@@ -188,7 +189,7 @@ static enum eim_err create(struct change *c, struct operation *out, struct err *
 enum eim_err manage_operation_create(struct eim *m, const struct principal *p, struct slice eid, const json_t *request,
                                      struct operation *out, struct arena *a, struct err *e)
 {
-    static const char *const known[] = { "psmos", "ecos", "expires_at", "override" };
+    static const char *const known[] = { "psmos", "ecos", "download", "expires_at", "override" };
     struct change c;
     const char *name;
     json_t *v;
@@ -198,7 +199,11 @@ enum eim_err manage_operation_create(struct eim *m, const struct principal *p, s
         for (size_t i = 0; i < sizeof known / sizeof *known; i++) found |= !strcmp(name, known[i]);
         if (!found) return fail_field(e, E_INVALID, NULL, name, "no such member");
     }
-    TRY(ops_from_json(request, &c.op.request, &c.op.overrides, a, e));
+    const json_t *download = json_object_get(request, "download");
+    if (download && (json_object_get(request, "psmos") || json_object_get(request, "ecos") || json_object_get(request, "override")))
+        return fail_field(e, E_RULE, "SGP.32 2.11.1", "download", "stands alone: it is no part of an eUICC package");
+    c.op.kind = download ? OPK_DOWNLOAD : OPK_PACKAGE;
+    TRY(download ? download_from_json(download, &c.op.request, a, e) : ops_from_json(request, &c.op.request, &c.op.overrides, a, e));
     const json_t *expires = json_object_get(request, "expires_at");
     if (expires && (!json_is_string(expires) || env_parse_rfc3339(json_string_value(expires), &c.op.expires_us) != 0))
         return fail_field(e, E_INVALID, "RFC 3339", "expires_at", "must be a time such as 2026-12-01T00:00:00Z");
@@ -299,6 +304,7 @@ json_t *manage_operation_steps(const struct operation *o, struct arena *a)
     struct euicc_package package;
     struct euicc_package_result result;
     struct err ignored = { 0 };
+    if (o->kind == OPK_DOWNLOAD) return download_json(o, a);
     if (der_decode(&euicc_package_type, o->request, &package, a, &ignored) != OK) return NULL;
     bool has = o->result.n && der_decode(&euicc_package_result_type, o->result, &result, a, &ignored) == OK &&
                result.der.which == euicc_package_result_is_euicc_package_result_signed;

@@ -52,7 +52,7 @@ MUST enum eim_err manage_devices(struct eim *m, const struct principal *p, int64
 MUST enum eim_err manage_device_delete(struct eim *m, const struct principal *p, struct slice eid, struct arena *a,
                                        struct err *e);
 
-/* manage_operation_create -- `request` is the body of POST .../operations (psmos or ecos, expires_at, override). Unlawful combinations
+/* manage_operation_create -- `request` is the body of POST .../operations (psmos, ecos or download; expires_at, override). Unlawful combinations
  * E_RULE; I6 judged now when the inventory is fresh (and again when signed); E_LIMIT when OPERATION_QUEUE_MAX wait. */
 MUST enum eim_err manage_operation_create(struct eim *m, const struct principal *p, struct slice eid, const json_t *request,
                                           struct operation *out, struct arena *a, struct err *e);

@@ -132,7 +132,7 @@ static json_t *member_value(const struct member *m, const json_t *v, struct aren
 
 static const char *const kind_wants[] = {
     [ICCID] = "an ICCID of 18 to 20 digits", [FLAG] = "true or false", [TEXT] = "a text", [NUMBER] = "a number from 0 up",
-    [HEX] = "hex digits", [KEY] = "a SubjectPublicKeyInfo in base64 DER", [CERT] = "a certificate in PEM or base64 DER",
+    [HEX] = "hex digits", [KEY] = "a SubjectPublicKeyInfo in PEM or base64 DER", [CERT] = "a certificate in PEM or base64 DER",
     [PROTOCOLS] = "a list of retrieveHttps, retrieveCoaps, injectHttps, injectCoaps, proprietary",
 };
 

@@ -60,12 +60,13 @@ static void count_move(struct plan *p, enum operation_state from, enum operation
 bool plan_move(struct plan *p, struct plan_op *o, enum operation_event ev, const char *principal)
 {
     enum operation_state before = o->op.state;
-    if (ev == EV_FETCH && p->d.in_flight) return false;            /* one package in flight: counters must not run ahead of answers */
+    int64_t *sent = o->op.kind == OPK_DOWNLOAD ? &p->d.download_op : &p->d.in_flight;
+    if (ev == EV_FETCH && *sent) return false;                     /* one package in flight: counters must not run ahead of answers */
     if (!operation_move(&o->op.state, ev)) return false;
     o->dirty = true;
     p->device_dirty = true;
-    if (o->op.state == OP_SENT) p->d.in_flight = o->op.id;
-    else if (p->d.in_flight == o->op.id) p->d.in_flight = 0;
+    if (o->op.state == OP_SENT) *sent = o->op.id;
+    else if (*sent == o->op.id) *sent = 0;
     if (o->op.state == OP_PENDING && (!p->d.next_op || o->op.id < p->d.next_op)) p->d.next_op = o->op.id;
     if (o->op.state == OP_UNKNOWN && (!p->d.unsettled || o->op.id < p->d.unsettled)) p->d.unsettled = o->op.id;
     count_move(p, before, o->op.state);

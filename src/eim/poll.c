@@ -83,9 +83,11 @@ static void note_request(struct plan *p, const struct get_eim_package_request *r
 /* The bytes of a package whose delivery is noted, or needs no note. */
 static enum eim_err answer_operation(struct esipa_work *w, const struct plan_op *o, struct err *e)
 {
-    COUNT(w->m, packages_delivered);
-    w->reply = answer_package(w->plan->arena, o->op.package);
-    w->x->answer = "euiccPackageRequest";
+    bool download = o->op.kind == OPK_DOWNLOAD;
+    if (download) COUNT(w->m, download_triggers);
+    else COUNT(w->m, packages_delivered);
+    w->reply = download ? download_answer(o->op.package, w->plan->arena) : answer_package(w->plan->arena, o->op.package);
+    w->x->answer = download ? "profileDownloadTriggerRequest" : "euiccPackageRequest";
     w->x->operation = o->op.id;
     w->x->counter = o->op.counter;
     return w->reply.p ? OK : fail(e, E_NOMEM, NULL, "no room for the answer");
@@ -95,19 +97,31 @@ static enum eim_err answer_operation(struct esipa_work *w, const struct plan_op 
 static enum eim_err deliver(struct esipa_work *w, struct plan_op *o, struct err *e)
 {
     struct plan *p = w->plan;
+    bool download = o->op.kind == OPK_DOWNLOAD;
     if (o->op.state == OP_PENDING) {
-        TRY(package_sign(p, &o->op, e));
+        TRY(download ? download_make(p, &o->op, e) : package_sign(p, &o->op, e));
         o->op.first_sent_us = p->now;
         if (!plan_move(p, o, EV_FETCH, "eim")) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
         int64_t due = p->now + p->set.outcome_timeout_us;
         if (!p->d.timer_us || due < p->d.timer_us) p->d.timer_us = due;
-        COUNT(p->m, packages_signed);
-    } else
+        if (!download) COUNT(p->m, packages_signed);
+    } else if (!download)
         COUNT(p->m, packages_redelivered);
     o->op.last_sent_us = p->now;
     o->op.deliveries++;
     o->dirty = true;
     return answer_operation(w, o, e);
+}
+
+/* The download trigger that is out: given once more after an hour without an answer, three times in all. */
+static enum eim_err deliver_download_again(struct esipa_work *w, struct tx *t, struct err *e)
+{
+    struct plan *p = w->plan;
+    struct plan_op *o;
+    TRY(plan_read(p, t, p->d.download_op, &o, e));
+    if (!o || o->op.state != OP_SENT) return fail(e, E_INTERNAL, NULL, "the download under way is not there");
+    if (download_given_up(p, &o->op)) return download_give_up(p, o, e);
+    return download_due(p, &o->op) ? deliver(w, o, e) : OK;
 }
 
 /* The eIM's own operation: an inventory, or what settles an unknown outcome. */
@@ -143,6 +157,10 @@ static enum eim_err consider(struct plan *p, struct tx *t, struct plan_op *o, bo
     if (o->op.expires_us && o->op.expires_us <= p->now) {
         o->op.reason = SLICE("expired before the device fetched it");
         return plan_move(p, o, EV_EXPIRE, "eim") ? OK : fail(e, E_NOMEM, NULL, "no room for the audit entry");
+    }
+    if (o->op.kind == OPK_DOWNLOAD) {              /* one at a time, on devices that can prove what became of it (I5) */
+        *skip = p->d.download_op || p->d.key_class == KEY_NONE;
+        return OK;
     }
     if (p->d.counter >= COUNTER_MAX) {
         o->op.reason = SLICE("counterValue is used up: the association needs a new key and counter (SGP.32 2.11.1.1)");
@@ -246,6 +264,7 @@ static enum eim_err choose(struct esipa_work *w, struct tx *t, struct err *e)
     struct plan *p = w->plan;
     if (p->d.in_flight) TRY(deliver_in_flight(w, t, e));
     if (!w->reply.p && data_due(p, false)) TRY(deliver_data_request(w, e));
+    if (!w->reply.p && p->d.download_op) TRY(deliver_download_again(w, t, e));
     if (!w->reply.p) TRY(deliver_new(w, t, e));
     if (!w->reply.p && data_due(p, true)) TRY(deliver_data_request(w, e));
     TRY(plan_queue(p, t, e));
@@ -260,7 +279,7 @@ static enum eim_err choose(struct esipa_work *w, struct tx *t, struct err *e)
 /* Nothing to write and nothing to give: the common case. */
 static bool nothing_pending(const struct device *d, const struct get_eim_package_request *r)
 {
-    return !announced(d) && !d->in_flight && !d->next_op && !d->wants && d->first_contact_us &&
+    return !announced(d) && !d->in_flight && !d->download_op && !d->next_op && !d->wants && d->first_contact_us &&
            !der_has(r, get_eim_package_request, notify_state_change) &&
            (!der_has(r, get_eim_package_request, r_plmn) || slice_eq(r->r_plmn, d->rplmn));
 }

@@ -62,13 +62,13 @@ static enum eim_err accept(struct esipa_work *w, struct tx *t, const struct eim_
         TRY(data_accept(w, t, &r->ipa_euicc_data_response, why, e));
         break;
     case eim_package_result_is_profile_download_trigger_result:
-        (void)fail(why, E_MISMATCH, "SGP.32 2.11.2.3", "no profile download was triggered by this eIM");
-        plan_hint(p, "unasked_download_result", r->der.raw, why->why);
+        TRY(download_accept(p, t, &r->profile_download_trigger_result, why, e));
         break;
     default:                                       /* unsigned: it decides nothing about a signed package (I11) */
         (void)fail(why, E_STATE, "SGP.32 5.14.6", "the IPA reports eimPackageResultErrorCode %lld",
                    (long long)r->eim_package_result_response_error.eim_package_result_error_code);
         plan_hint(p, "ipa_error", r->der.raw, why->why);
+        TRY(download_refused(p, t, &r->eim_package_result_response_error, why, e));
     }
     if (seq >= 0 && w->nacks < PLAN_OPS) w->acks[w->nacks++] = seq;
     return plan_queue(p, t, e);

@@ -43,6 +43,14 @@ static enum eim_err judge(struct plan *p, struct tx *t, struct err *e)
         if (o && o->op.first_sent_us + timeout <= p->now) TRY(outcome_unknown(p, o, "no result in time", e));
         else if (o) sooner(&p->d, o->op.first_sent_us + timeout);
     }
+    if (p->d.download_op) {
+        struct plan_op *o;
+        TRY(plan_read(p, t, p->d.download_op, &o, e));
+        if (o && (download_given_up(p, &o->op) || o->op.first_sent_us + p->set.outcome_timeout_us <= p->now))
+            TRY(download_give_up(p, o, e));
+        else if (o)
+            sooner(&p->d, o->op.first_sent_us + p->set.outcome_timeout_us);
+    }
     return plan_queue(p, t, e);
 }
 

@@ -57,6 +57,7 @@ struct device {
 
     /* queue */
     int64_t in_flight;                             /* operation in state sent, 0 = none */
+    int64_t download_op;                           /* download trigger in state sent, 0 = none: it does not block packages */
     int64_t next_op;                               /* oldest operation in state pending, 0 = none */
     int64_t unsettled;                             /* oldest operation in state unknown, 0 = none */
     int64_t wants;                                 /* enum device_want bits */

@@ -30,6 +30,11 @@ bool operation_state_parse(struct slice name, enum operation_state *out)
     return false;
 }
 
+const char *operation_kind_name(enum operation_kind k)
+{
+    return k == OPK_DOWNLOAD ? "download" : "package";
+}
+
 const char *operation_origin_name(enum operation_origin o)
 {
     return o == ORIGIN_INVENTORY ? "inventory" : o == ORIGIN_SETTLE ? "settle" : "api";

@@ -1,6 +1,6 @@
 /* operation.h -- an operation is one eUICC package for one device, from order to outcome. Plain data.
  *
- * The move table is the drawing of its life; operation_move is the only place where a state changes (I4). */
+ * (Or a trigger for a profile download, which follows the same table.) The move table is the drawing of its life; operation_move is the only place where a state changes (I4). */
 #ifndef MODEL_OPERATION_H
 #define MODEL_OPERATION_H
 
@@ -60,6 +60,10 @@ static inline bool operation_is_final(enum operation_state s)
     return s != OP_PENDING && s != OP_SENT && s != OP_UNKNOWN;
 }
 
+/* What is sent: a signed eUICC package, or a profile download trigger, which nobody signs (SGP.32 2.11.1.3). */
+enum operation_kind { OPK_PACKAGE, OPK_DOWNLOAD };
+const char *operation_kind_name(enum operation_kind k);
+
 /* Who caused it: shown, audited, and what invariant I11 counts. */
 enum operation_origin { ORIGIN_API, ORIGIN_INVENTORY, ORIGIN_SETTLE };
 const char *operation_origin_name(enum operation_origin o);
@@ -70,9 +74,11 @@ enum operation_override { OVERRIDE_NO_ENABLED_PROFILE = 1, OVERRIDE_LAST_WAY_TO_
 struct operation {
     int64_t association, id, tenant;
     enum operation_state state;
+    enum operation_kind kind;
     enum operation_origin origin;
     int64_t overrides;                             /* enum operation_override bits */
-    struct slice request;                          /* the EuiccPackage TLV (psmoList or ecoList), as it will be signed */
+    struct slice request;                          /* package: the EuiccPackage TLV (psmoList or ecoList), as it will be signed;
+                                                      download: the ProfileDownloadTriggerRequest without its transaction id */
     struct slice principal;                        /* who asked, in words of trust/identity */
     int64_t created_us, expires_us;                /* expires 0 = never */
 
@@ -80,11 +86,11 @@ struct operation {
     int64_t counter;                               /* 0 until sent */
     int64_t token;                                 /* token under its signature */
     struct slice txid;                             /* 16 octets */
-    struct slice package;                          /* the exact BF51 that left; delivered again byte for byte */
+    struct slice package;                          /* the exact BF51 (or BF54) that left; delivered again byte for byte */
     int64_t first_sent_us, last_sent_us, deliveries;
 
     /* the outcome */
-    struct slice result;                           /* the exact BF51 that came back, once verified */
+    struct slice result;                           /* the exact BF51 that came back, once verified (or the BF54: see download.c) */
     int64_t result_us;
     int64_t seq;                                   /* seqNumber of the result, -1 when it has none (signed errors) */
     int64_t code;                                  /* first SGP.32 result or error code that is not ok; 0 = all ok, -1 = none known */

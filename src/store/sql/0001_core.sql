@@ -37,6 +37,7 @@ CREATE TABLE device (
     token            BIGINT NOT NULL,
     token_candidate  BIGINT NOT NULL,
     in_flight        BIGINT NOT NULL,
+    download_op      BIGINT NOT NULL,
     next_op          BIGINT NOT NULL,
     unsettled        BIGINT NOT NULL,
     wants            BIGINT NOT NULL,
@@ -110,6 +111,7 @@ CREATE TABLE operation (
     association   BIGINT NOT NULL REFERENCES device (association) ON DELETE CASCADE,
     id            BIGINT NOT NULL,
     tenant        BIGINT NOT NULL,
+    kind          BIGINT NOT NULL CHECK (kind BETWEEN 0 AND 1),        -- enum operation_kind
     state         BIGINT NOT NULL CHECK (state BETWEEN 0 AND 7),       -- enum operation_state
     origin        BIGINT NOT NULL CHECK (origin BETWEEN 0 AND 2),      -- enum operation_origin
     overrides     BIGINT NOT NULL,

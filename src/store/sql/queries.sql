@@ -37,6 +37,7 @@ ON CONFLICT (id) DO UPDATE SET @identity(set);
 --   token int
 --   token_candidate int
 --   in_flight int
+--   download_op int
 --   next_op int
 --   unsettled int
 --   wants int
@@ -160,6 +161,7 @@ SELECT @device_data FROM device_data WHERE association = $association;
 --   association int once
 --   id int once
 --   tenant int once
+--   kind enum once
 --   state enum
 --   origin enum once
 --   overrides int once

@@ -1,0 +1,211 @@
+/* download.c -- direct profile download: the trigger, and what comes of it (SGP.32 3.2.3.1, 2.11.1.3, 2.11.2.3; spec 5.7).
+ *
+ * The eIM tells the IPA where to fetch a profile: by activation code, from the default SM-DP+, or by asking an SM-DS. The IPA does the rest
+ * over ES9+ and reports. A trigger is not signed and spends no counter; it does not block packages. Its end may be unsigned (I11): a
+ * ProfileInstallationResult that verifies under the device's key is proof, everything else is IPA-reported and says so in its
+ * reason. One that verifies not, although the device has a key, ends nothing. No answer within an hour: given again, three times in all,
+ * then it has failed, and an inventory tells what is really there. */
+#include "eim/esipa_int.h"
+
+#include "crypto/key.h"
+#include "crypto/verify.h"
+
+enum { CODE_MAX = 255, DOWNLOAD_TRIES = 3 };
+static const int64_t DOWNLOAD_PATIENCE_US = INT64_C(3600) * 1000000;
+
+/* ---- what people order ---- */
+
+/* An activation code as the trigger carries it: "1$SM-DP+ address$matching id[$oid[$1]]" without "LPA:" (SGP.22 4.1). */
+static enum eim_err check_code(struct slice code, struct err *e)
+{
+    size_t parts = 1, start = 0, address = 0;
+    if (code.n < 4 || code.n > CODE_MAX || memcmp(code.p, "1$", 2))
+        return fail_field(e, E_INVALID, "SGP.22 4.1", "download.activation_code", "must be 1$ADDRESS$MATCHINGID, at most %d characters", CODE_MAX);
+    for (size_t i = 0; i <= code.n; i++) {
+        if (i < code.n && code.p[i] != '$') continue;
+        if (parts == 2) address = i - start;
+        if (parts == 5 && i - start == 1 && code.p[start] == '1')
+            return fail_field(e, E_RULE, "SGP.32 3.2.3.1", "download.activation_code",
+                              "asks for a confirmation code, which a direct download has no place for");
+        start = i + 1;
+        parts++;
+    }
+    if (!address || parts < 4) return fail_field(e, E_INVALID, "SGP.22 4.1", "download.activation_code", "lacks the SM-DP+ address or the matching id");
+    return OK;
+}
+
+enum eim_err download_from_json(const json_t *order, struct slice *request, struct arena *a, struct err *e)
+{
+    const json_t *code = json_object_get(order, "activation_code"), *own = json_object_get(order, "default_smdp"), *ds = json_object_get(order, "smds");
+    if (!json_is_object(order) || json_object_size(order) != 1 || (!code && !own && !ds))
+        return fail_field(e, E_INVALID, "SGP.32 2.11.1.3", "download", "must have one of activation_code, default_smdp and smds");
+    struct profile_download_trigger_request r = { 0 };
+    struct profile_download_data *d = &r.profile_download_data;
+    der_set(&r, profile_download_trigger_request, profile_download_data);
+    if (code) {
+        struct slice text = json_slice(code);
+        if (text.n > 4 && !memcmp(text.p, "LPA:", 4)) text = slice_of(text.p + 4, text.n - 4);
+        TRY(check_code(text, e));
+        d->der.which = profile_download_data_is_activation_code;
+        d->activation_code = text;
+    } else if (own) {
+        if (!json_is_true(own)) return fail_field(e, E_INVALID, NULL, "download.default_smdp", "must be true");
+        d->der.which = profile_download_data_is_contact_default_smdp;
+        d->contact_default_smdp = true;
+    } else {
+        if (!json_is_true(ds) && !json_string_length(ds)) return fail_field(e, E_INVALID, NULL, "download.smds", "must be true or an address");
+        d->der.which = profile_download_data_is_contact_smds;
+        if (json_is_string(ds)) {
+            d->contact_smds.smds_address = json_slice(ds);
+            der_set(&d->contact_smds, contact_smds, smds_address);
+        }
+    }
+    *request = der_encode(&profile_download_trigger_request_type, &r, a);
+    return request->p ? OK : fail_field(e, E_INVALID, NULL, "download", "cannot be encoded");
+}
+
+/* The matching id is as good as the profile: people see where it comes from, not the code. */
+json_t *download_json(const struct operation *o, struct arena *a)
+{
+    struct profile_download_trigger_request r;
+    if (der_decode(&profile_download_trigger_request_type, o->request, &r, a, &(struct err){ 0 }) != OK) return NULL;
+    const struct profile_download_data *d = &r.profile_download_data;
+    json_t *step = json_pack("{s:s}", "op", "download");
+    if (d->der.which == profile_download_data_is_activation_code) {
+        struct slice address = slice_of(d->activation_code.p + 2, d->activation_code.n - 2);
+        const uint8_t *end = memchr(address.p, '$', address.n);
+        json_object_set_new(step, "smdp", json_stringn((const char *)address.p, end ? (size_t)(end - address.p) : 0));
+    } else if (d->der.which == profile_download_data_is_contact_default_smdp)
+        json_object_set_new(step, "default_smdp", json_true());
+    else
+        json_object_set_new(step, "smds", d->contact_smds.smds_address.n
+                            ? json_stringn((const char *)d->contact_smds.smds_address.p, d->contact_smds.smds_address.n) : json_true());
+    if (operation_is_final(o->state)) json_object_set_new(step, "outcome", json_string(o->state == OP_DONE ? "ok" : "failed"));
+    json_t *steps = json_array();
+    json_array_append_new(steps, step);
+    return steps;
+}
+
+/* ---- giving it out ---- */
+
+bool download_due(const struct plan *p, const struct operation *o)
+{
+    return o->deliveries < DOWNLOAD_TRIES && p->now - o->last_sent_us >= DOWNLOAD_PATIENCE_US;
+}
+
+bool download_given_up(const struct plan *p, const struct operation *o)
+{
+    return o->deliveries >= DOWNLOAD_TRIES && p->now - o->last_sent_us >= DOWNLOAD_PATIENCE_US;
+}
+
+enum eim_err download_make(struct plan *p, struct operation *o, struct err *e)
+{
+    struct profile_download_trigger_request r;
+    uint8_t *txid = arena_alloc(p->arena, TXID_SIZE);
+    TRY(der_decode(&profile_download_trigger_request_type, o->request, &r, p->arena, e));
+    if (!txid) return fail(e, E_NOMEM, NULL, "no room for the trigger");
+    eim_txid(p->m, p->d.association, txid);
+    o->txid = (struct slice){ txid, TXID_SIZE };
+    r.eim_transaction_id = o->txid;
+    der_set(&r, profile_download_trigger_request, eim_transaction_id);
+    o->package = der_encode(&profile_download_trigger_request_type, &r, p->arena);
+    return o->package.p ? OK : fail(e, E_NOMEM, NULL, "no room for the trigger");
+}
+
+struct slice download_answer(struct slice trigger, struct arena *a)
+{
+    struct esipa_from_eim m = { .der.which = esipa_from_eim_is_get_eim_package_response };
+    m.get_eim_package_response.der.which = get_eim_package_response_is_profile_download_trigger_request;
+    der_verbatim_seq(&m.get_eim_package_response.profile_download_trigger_request.der, trigger);
+    return der_encode(&esipa_from_eim_type, &m, a);
+}
+
+/* ---- what comes back ---- */
+
+static enum eim_err end(struct plan *p, struct plan_op *o, enum operation_event ev, struct slice raw, int64_t code, const char *reason, struct err *e)
+{
+    o->op.result = raw;
+    o->op.result_us = p->now;
+    o->op.code = code;
+    o->op.reason = slice_str(reason);
+    if (!reason || !plan_move(p, o, ev, "device")) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
+    p->d.changed_us = p->now;                      /* whatever is said, an inventory tells what is there */
+    p->d.wants |= WANT_INVENTORY;
+    return OK;
+}
+
+enum eim_err download_give_up(struct plan *p, struct plan_op *o, struct err *e)
+{
+    return end(p, o, EV_ERROR, (struct slice){ 0 }, PROFILE_DOWNLOAD_ERROR_REASON_UNDEFINED_ERROR,
+               "the device never answered the trigger; an inventory will tell what is there", e);
+}
+
+/* The outstanding trigger that an answer belongs to: by transaction id; an answer without one belongs to the only one there is. */
+static enum eim_err outstanding(struct plan *p, struct tx *t, struct slice txid, struct plan_op **o, struct err *why, struct err *e)
+{
+    *o = NULL;
+    if (p->d.download_op) TRY(plan_read(p, t, p->d.download_op, o, e));
+    if (*o && (!txid.n || slice_eq(txid, (*o)->op.txid))) return OK;
+    *o = NULL;
+    (void)fail_field(why, E_MISMATCH, "SGP.32 2.11.2.3", "eimTransactionId", "no such profile download was triggered by this eIM");
+    return OK;
+}
+
+/* 1: signed by the device's eUICC; 0: it has no key to judge with; -1: it does not verify. */
+static int proof(const struct plan *p, const struct profile_installation_result *r)
+{
+    struct public_key *key;
+    if (device_key(&p->d, &key, &(struct err){ 0 }) != OK || !key) return 0;
+    bool ok = verify_signature(key, &r->profile_installation_result_data.der.raw, 1, r->euicc_sign_pir, &(struct err){ 0 }) == OK;
+    public_key_free(key);
+    return ok ? 1 : -1;
+}
+
+static enum eim_err installed(struct plan *p, struct plan_op *o, const struct profile_installation_result *r, struct slice raw,
+                              struct err *why, struct err *e)
+{
+    int proven = proof(p, r);
+    if (proven < 0) {
+        COUNT(p->m, results_refused);
+        (void)fail(why, E_SIGNATURE, "SGP.22 2.5.6", "the ProfileInstallationResult does not verify");
+        plan_hint(p, "refused_result", raw, why->why);
+        return OK;
+    }
+    const struct final_result *f = &r->profile_installation_result_data.final_result;
+    const char *by = proven ? "eUICC-signed" : "IPA-reported";
+    if (f->der.which == final_result_is_success_result)
+        return end(p, o, EV_RESULT, raw, 0, arena_printf(p->arena, "installed (%s)", by), e);
+    const char *name = der_name(bpp_error_reason_names, f->error_result.error_reason);
+    return end(p, o, EV_ERROR, raw, f->error_result.error_reason,
+               arena_printf(p->arena, "%s(%lld) (%s)", name ? name : "error", (long long)f->error_result.error_reason, by), e);
+}
+
+enum eim_err download_accept(struct plan *p, struct tx *t, const struct profile_download_trigger_result *r, struct err *why, struct err *e)
+{
+    struct plan_op *o;
+    struct slice txid = der_has(r, profile_download_trigger_result, eim_transaction_id) ? r->eim_transaction_id : (struct slice){ 0 };
+    TRY(outstanding(p, t, txid, &o, why, e));
+    if (!o) {
+        plan_hint(p, "unasked_download_result", r->der.raw, why->why);
+        return OK;
+    }
+    const struct profile_download_trigger_result_data *d = &r->profile_download_trigger_result_data;
+    if (d->der.which == profile_download_trigger_result_data_is_profile_installation_result)
+        return installed(p, o, &d->profile_installation_result, r->der.raw, why, e);
+    int64_t code = d->profile_download_error.profile_download_error_reason;
+    const char *name = der_name(profile_download_error_reason_names, code);
+    return end(p, o, EV_ERROR, r->der.raw, code, arena_printf(p->arena, "%s(%lld) (IPA-reported)", name ? name : "error", (long long)code), e);
+}
+
+enum eim_err download_refused(struct plan *p, struct tx *t, const struct eim_package_result_response_error *x, struct err *why, struct err *e)
+{
+    struct plan_op *o;
+    struct slice txid = der_has(x, eim_package_result_response_error, eim_transaction_id) ? x->eim_transaction_id : (struct slice){ 0 };
+    if (!txid.n && p->d.in_flight) return OK;      /* it may mean the package: decide nothing */
+    TRY(outstanding(p, t, txid, &o, &(struct err){ 0 }, e));
+    if (!o) return OK;
+    int64_t code = x->eim_package_result_error_code;
+    const char *name = der_name(eim_package_result_error_names, code);
+    *why = (struct err){ 0 };
+    return end(p, o, EV_ERROR, x->der.raw, code, arena_printf(p->arena, "%s(%lld) (IPA-reported)", name ? name : "error", (long long)code), e);
+}
