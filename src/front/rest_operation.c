@@ -24,6 +24,7 @@ static json_t *operation_json(const struct operation *op, const struct eid *eid,
     json_object_set_new(o, "eid", json_string(digits));
     json_object_set_new(o, "state", json_string(operation_state_name(op->state)));
     json_object_set_new(o, "final", json_boolean(operation_is_final(op->state)));
+    json_object_set_new(o, "kind", json_string(operation_kind_name(op->kind)));
     json_object_set_new(o, "origin", json_string(operation_origin_name(op->origin)));
     jsonout_time(o, "created_at", op->created_us);
     jsonout_text(o, "created_by", op->principal);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/env.h"
+#include "base/file.h"
 
 /* One row an option: where its step goes, what the step is called, and which member takes the option's value. */
 static const struct step {
@@ -53,6 +54,26 @@ static int add_value(struct ctl *c, json_t *list, const char *op, const char *op
     return ctl_fail(c, CTL_USAGE, "%s: it takes a JSON %s", option, object ? "object" : "array of operations");
 }
 
+/* The activation code comes from a file: a command line can be read by everybody on the machine. */
+static int add_download(struct ctl *c, json_t *order, const char *from)
+{
+    uint8_t code[512];
+    size_t n = 0;
+    struct err e = { 0 };
+    json_t *download = NULL;
+    if (strcmp(from, "default-smdp") == 0) download = json_pack("{s:b}", "default_smdp", 1);
+    else if (strcmp(from, "smds") == 0) download = json_pack("{s:b}", "smds", 1);
+    else if (strncmp(from, "smds=", 5) == 0) download = json_pack("{s:s}", "smds", from + 5);
+    else {
+        if (file_read(from, false, code, sizeof code, &n, &e) != OK) return ctl_fail(c, CTL_USAGE, "--download: %s", e.why);
+        while (n && code[n - 1] <= ' ') n--;
+        download = json_pack("{s:s%}", "activation_code", (const char *)code, n);
+    }
+    if (!download) return ctl_fail(c, CTL_USAGE, "--download: not UTF-8");
+    json_object_set_new(order, "download", download);
+    return CTL_OK;
+}
+
 static int add_step(struct ctl *c, json_t *order, const struct given *g)
 {
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -65,6 +86,7 @@ static int add_step(struct ctl *c, json_t *order, const struct given *g)
     if (strcmp(g->name, "--rollback") == 0) return add_rollback(c, order);
     if (strcmp(g->name, "--immediate-enable") == 0)
         return add_value(c, list_of(order, "psmos"), "configureImmediateEnable", g->name, g->value, true);
+    if (strcmp(g->name, "--download") == 0) return add_download(c, order, g->value);
     if (strcmp(g->name, "--psmos") == 0) return add_value(c, list_of(order, "psmos"), NULL, g->name, g->value, false);
     if (strcmp(g->name, "--ecos") == 0) return add_value(c, list_of(order, "ecos"), NULL, g->name, g->value, false);
     if (strcmp(g->name, "--override") == 0 && json_array_append_new(list_of(order, "override"), json_string(g->value)) != 0)
@@ -93,8 +115,10 @@ int order_from_options(struct ctl *c, json_t **out)
     int rc = CTL_OK;
     for (size_t i = 0; i < c->nopt && rc == CTL_OK; i++) rc = add_step(c, order, &c->opt[i]);
     bool psmos = json_array_size(json_object_get(order, "psmos")) > 0,
-         ecos = json_array_size(json_object_get(order, "ecos")) > 0;
-    if (rc == CTL_OK && !psmos && !ecos) rc = ctl_fail(c, CTL_USAGE, "operation create: nothing is ordered (see --help)");
+         ecos = json_array_size(json_object_get(order, "ecos")) > 0, download = json_object_get(order, "download") != NULL;
+    if (rc == CTL_OK && download && (psmos || ecos))
+        rc = ctl_fail(c, CTL_USAGE, "operation create: a download is no part of an eUICC package");
+    if (rc == CTL_OK && !psmos && !ecos && !download) rc = ctl_fail(c, CTL_USAGE, "operation create: nothing is ordered (see --help)");
     if (rc == CTL_OK && psmos && ecos)
         rc = ctl_fail(c, CTL_USAGE, "operation create: PSMOs and eCOs cannot go into one package (SGP.32 2.11.1.1)");
     if (rc == CTL_OK && ctl_flag(c, "--expires")) rc = add_expiry(c, order, ctl_option(c, "--expires"));
