@@ -45,10 +45,13 @@ enum eim_err system_lock(const char *data, int *fd, struct err *e)
 
 enum eim_err system_harden(struct err *e)
 {
-    struct rlimit none = { 0, 0 }, files;
+    struct rlimit core = { 0, 0 }, files;
     umask(077);
     signal(SIGPIPE, SIG_IGN);
-    if (setrlimit(RLIMIT_CORE, &none) != 0) return fail(e, E_IO, NULL, "core files cannot be switched off: %s", strerror(errno));
+    /* One byte, not none: a core_pattern that is a pipe obeys 1 and ignores 0 (core(5)); and no file is as short as that. */
+    if (getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max > 1) core.rlim_max = 1;
+    core.rlim_cur = core.rlim_max;
+    if (setrlimit(RLIMIT_CORE, &core) != 0) return fail(e, E_IO, NULL, "core files cannot be switched off: %s", strerror(errno));
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail(e, E_IO, NULL, "no_new_privs: %s", strerror(errno));
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;

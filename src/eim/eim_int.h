@@ -16,6 +16,8 @@ enum {
     DATA_DELIVERIES = 2,               /* an IpaEuiccDataRequest unanswered so often no longer blocks packages */
     DELIVERIES_AT_ONCE = 3,            /* then redeliveries are DELIVERY_PAUSE_US apart */
     DELIVERY_PAUSE_US = 60 * 1000000,
+    NOTE_PAUSE_US = 10 * 1000000,      /* rPLMN and announced changes of one device are written no more often */
+    HINTS_A_SECOND = 200,              /* of all devices: anybody can send what becomes a hint, and each is a durable write */
     TXID_SIZE = 16,
 };
 
@@ -38,6 +40,7 @@ struct eim {
     unsigned enrol_used;
     int64_t sweep_after;               /* the sweep's place; only the sweep's thread touches it */
     int64_t flushed_us;
+    int64_t hint_second, hints_used;   /* touched atomically only */
     struct eim_counters counters;
 };
 

@@ -132,9 +132,17 @@ enum eim_err plan_audit(struct plan *p, const struct audit_entry *en, struct err
     return OK;
 }
 
+/* Is there room for one more hint this second? Threads that race over a new second may let a few more through. */
+static bool hint_slot(struct eim *m, int64_t now)
+{
+    int64_t second = now / 1000000;
+    if (__atomic_exchange_n(&m->hint_second, second, __ATOMIC_RELAXED) != second) __atomic_store_n(&m->hints_used, 0, __ATOMIC_RELAXED);
+    return __atomic_add_fetch(&m->hints_used, 1, __ATOMIC_RELAXED) <= HINTS_A_SECOND;
+}
+
 void plan_hint(struct plan *p, const char *kind, struct slice raw, const char *why)
 {
-    if (p->nhints == PLAN_HINTS) return;
+    if (p->nhints == PLAN_HINTS || !hint_slot(p->m, p->now)) return;
     enum { HINT_BYTES = 16384 };
     p->hints[p->nhints++] = (struct hint){
         .association = p->d.association, .tenant = p->d.tenant, .id = env_id(p->m->host->env), .received_us = p->now,

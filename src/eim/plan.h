@@ -80,7 +80,8 @@ MUST enum eim_err plan_queue(struct plan *p, struct tx *t, struct err *e);
 
 /* plan_audit -- one more audit entry. Out of room is E_NOMEM: nothing may happen unrecorded. */
 MUST enum eim_err plan_audit(struct plan *p, const struct audit_entry *en, struct err *e);
-/* plan_hint -- keep a message that moved nothing (the oldest of a plan's eight stay; more are counted only by the caller). */
+/* plan_hint -- keep a message that moved nothing (the oldest of a plan's eight stay, and HINTS_A_SECOND of all devices; more are counted
+ * only by the caller). */
 void plan_hint(struct plan *p, const char *kind, struct slice raw, const char *why);
 /* plan_notify -- add a notification; false when there are PLAN_NOTIFICATIONS. */
 bool plan_notify(struct plan *p, const struct notification *n);

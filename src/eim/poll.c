@@ -56,6 +56,13 @@ static bool announced(const struct device *d)
     return d->state_cause_us > d->changed_us;
 }
 
+/* Was it noted so lately that it need not be noted again? What a device still has to say it says in its next poll, and a stranger's
+ * polls must not each cost a durable write. */
+static bool just_now(const struct plan *p, int64_t noted_us)
+{
+    return noted_us && p->now - noted_us < NOTE_PAUSE_US;
+}
+
 /* What the request itself tells: unsigned, so it proves nothing and causes one package in ten minutes at most (I11). */
 static void note_request(struct plan *p, const struct get_eim_package_request *r)
 {
@@ -63,12 +70,12 @@ static void note_request(struct plan *p, const struct get_eim_package_request *r
         p->d.first_contact_us = p->now;
         p->device_dirty = true;
     }
-    if (der_has(r, get_eim_package_request, r_plmn) && !slice_eq(r->r_plmn, p->d.rplmn)) {
+    if (der_has(r, get_eim_package_request, r_plmn) && !slice_eq(r->r_plmn, p->d.rplmn) && !just_now(p, p->d.rplmn_us)) {
         p->d.rplmn = r->r_plmn;
         p->d.rplmn_us = p->now;
         p->device_dirty = true;
     }
-    if (der_has(r, get_eim_package_request, notify_state_change)) {
+    if (der_has(r, get_eim_package_request, notify_state_change) && !(announced(&p->d) && just_now(p, p->d.state_cause_us))) {
         p->d.state_cause = der_has(r, get_eim_package_request, state_change_cause) ? r->state_change_cause : STATE_CHANGE_CAUSE_UNDEFINED;
         p->d.state_cause_us = p->now;
         p->device_dirty = true;

@@ -412,6 +412,52 @@ static void a_stranger_who_polls_all_the_time_starves_no_device(void **state)
     assert_string_equal(gadget_enabled(&g), g.b);
 }
 
+/* What anybody can say costs few writes, however often it is said. */
+static void what_is_said_again_and_again_is_written_now_and_then(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    field_pass(&f, 11 * MINUTE);
+    poll_as(&g, SIM_LOCAL, "62f210");
+    gadget_settle(&g);
+    int64_t version = gadget_view(&g).device.version;
+    for (int i = 0; i < 600; i++) {
+        poll_as(&g, i % 7, i % 2 ? "62f210" : "62f220");
+        if (i % 10 == 9) field_pass(&f, 1);
+    }
+    assert_in_range(gadget_view(&g).device.version - version, 1, 16);      /* two kinds of news in one minute, each every ten seconds */
+}
+
+/* A flood of refused messages is answered and counted, but only so much of it is written. */
+static void hints_have_a_ceiling_a_second(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct eid eid = eid_of(&g);
+    gadget_settle(&g);
+    arena_init(&a, 65536);
+    struct esipa_from_ipa m = { .der.which = esipa_from_ipa_is_provide_eim_package_result };
+    struct provide_eim_package_result *p = &m.provide_eim_package_result;
+    p->eid_value = (struct slice){ eid.b, 16 };
+    der_set(p, provide_eim_package_result, eid_value);
+    p->eim_package_result.der.which = eim_package_result_is_eim_package_result_response_error;
+    p->eim_package_result.eim_package_result_response_error.eim_package_result_error_code = 127;
+    struct slice message = der_encode(&esipa_from_ipa_type, &m, &a);
+    for (int i = 0; i < 1000; i++) field_post(&f, message);
+    assert_true(is_empty_answer());
+    struct device_view v = gadget_view(&g);
+    int64_t last = v.hints.v[v.hints.n - 1].id;
+    for (int i = 0; i < 100; i++) field_post(&f, message);
+    v = gadget_view(&g);
+    assert_int_equal(v.hints.n, HINTS_MAX);
+    assert_int_equal(v.hints.v[v.hints.n - 1].id, last);   /* the same second: nothing more */
+    field_pass(&f, 1);
+    field_post(&f, message);
+    v = gadget_view(&g);
+    assert_int_not_equal(v.hints.v[v.hints.n - 1].id, last);
+    arena_free(&a);
+}
+
 static void a_card_with_another_token_is_found_again(void **state)
 {
     (void)state;
@@ -529,6 +575,7 @@ int main(void)
         T(unsigned_announcements_cause_one_package_in_ten_minutes),
         T(a_change_announced_soon_after_another_is_looked_at_later),
         T(a_false_token_heard_unsigned_is_tried_once_and_dropped),
+        T(what_is_said_again_and_again_is_written_now_and_then), T(hints_have_a_ceiling_a_second),
         T(a_planted_token_holds_up_nothing), T(an_order_is_never_signed_with_a_candidate),
         T(a_stranger_who_polls_all_the_time_starves_no_device), T(a_card_with_another_token_is_found_again),
         T(a_card_whose_counter_is_ahead_is_caught_up_with),
