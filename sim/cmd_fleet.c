@@ -36,6 +36,7 @@ static const struct { struct option o; const char *arg, *help; } rows[] = {
     { { "loss", 1, NULL, 'l' }, "PCT", "messages lost: half before they are sent, half of the answers; may have decimals [0]" },
     { { "no-coverage", 1, NULL, 'C' }, "N,PREFIX", "N devices have no network with the operator whose ICCIDs start with PREFIX" },
     { { "quirk", 1, NULL, 'q' }, "NAME[=N|=P%]", "N devices, P percent or all misbehave so (see `eimsim quirks`)" },
+    { { "binding", 1, NULL, 'b' }, "asn1|json", "how ESipa is written on the wire [asn1]" },
     { { "fresh", 0, NULL, 'f' }, "", "a new connection for each message" },
     { { "until-idle", 0, NULL, 'U' }, "", "end when every device has met \"nothing pending\" once" },
     { { "seconds", 1, NULL, 'T' }, "S", "end after so many seconds, whatever the state; status 1 with --until-idle" },
@@ -83,6 +84,15 @@ static bool coverage(struct fleet_options *o, const char *text)
     return true;
 }
 
+static bool binding(struct fleet_options *o, const char *text)
+{
+    o->c.json = strcmp(text, "json") == 0;
+    if (o->c.json || strcmp(text, "asn1") == 0)
+        return true;
+    fprintf(stderr, "eimsim: --binding: asn1 or json is wanted, not \"%s\"\n", text);
+    return false;
+}
+
 static bool option(struct fleet_options *o, int which)
 {
     uint64_t v = 0;
@@ -101,6 +111,7 @@ static bool option(struct fleet_options *o, int which)
     case 'l': good = percent("--loss", optarg, &o->c.ipa.loss_ppm); break;
     case 'C': good = coverage(o, optarg); break;
     case 'q': good = o->n_quirk_args < SIM_QUIRK_COUNT; if (good) o->quirk_args[o->n_quirk_args++] = optarg; break;
+    case 'b': good = binding(o, optarg); break;
     case 'f': o->c.fresh = true; break;
     case 'U': o->c.until_idle = true; break;
     case 'T': good = cmd_number("--seconds", optarg, 86400 * 365, &o->seconds); break;

@@ -2,12 +2,13 @@
 #include "sim/fleet.h"
 
 #include <pthread.h>
-#include <stdio.h>
+#include <string.h>
 #include <strings.h>
 #include <time.h>
 
 #include "base/mem.h"
 #include "net/httpc.h"
+#include "sim/json.h"
 
 /* ---- one device ---------------------------------------------------------------------------------------------- */
 
@@ -50,11 +51,11 @@ struct worker {
     struct buf reply;
     struct arena arena;
     struct sim_counters counters;      /* since they were last added to the fleet's */
+    bool whole;                        /* the spelling of the last result in JSON */
 };
 
 struct sim_fleet {
     struct sim_fleet_config c;
-    char url[512];
     struct sim_device *devices;
     struct worker *workers;
     unsigned n_workers;                /* started ones */
@@ -146,7 +147,6 @@ enum eim_err sim_fleet_new(struct sim_fleet **out, const struct sim_fleet_config
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->wake, &attr);
     pthread_condattr_destroy(&attr);
-    snprintf(f->url, sizeof f->url, "%s/gsma/rsp2/asn1", c->url);
     f->devices = MEM_ARRAY(struct sim_device, c->devices);
     f->workers = MEM_ARRAY(struct worker, c->threads);
     f->heap = MEM_ARRAY(struct due, c->devices);
@@ -183,19 +183,20 @@ void sim_fleet_free(struct sim_fleet *f)
 
 /* ---- ESipa over HTTPS (sgp32.md 4.1) ------------------------------------------------------------------------- */
 
-static bool right_type(const char *type)
+static bool right_type(const char *type, const char *want)
 {
-    static const char want[] = "application/x-gsma-rsp-asn1";
-    return type && strncasecmp(type, want, sizeof want - 1) == 0;
+    return type && strncasecmp(type, want, strlen(want)) == 0;
 }
 
-static enum sim_reply https_post(void *arg, struct slice request, struct slice *reply, struct arena *a)
+/* One POST; *reply is the body as it came. */
+static enum sim_reply send_post(struct worker *w, const char *path, const char *media_type, struct slice body, struct slice *reply,
+                                struct arena *a)
 {
-    static const char *const headers[] = { "Content-Type: application/x-gsma-rsp-asn1", "X-Admin-Protocol: gsma/rsp/v2.1.0", NULL };
-    struct worker *w = arg;
+    const char *type = arena_printf(a, "Content-Type: %s", media_type), *url = arena_printf(a, "%s%s", w->f->c.url, path);
+    const char *headers[] = { type, "X-Admin-Protocol: gsma/rsp/v2.1.0", NULL };
     struct err e = { 0 };
     int status;
-    if (httpc_request(w->http, "POST", w->f->url, headers, request, &status, &w->reply, &e) != OK)
+    if (!type || !url || httpc_request(w->http, "POST", url, headers, body, &status, &w->reply, &e) != OK)
         return SIM_LOST;
     if (status == 429 || status >= 500)
         return SIM_LOST;
@@ -204,12 +205,29 @@ static enum sim_reply https_post(void *arg, struct slice request, struct slice *
         w->counters.malformed++;
     if (status != 200 && status != 204)
         return SIM_REFUSED;
-    if (w->reply.n && !right_type(httpc_reply_header(w->http, "Content-Type"))) {
+    if (w->reply.n && !right_type(httpc_reply_header(w->http, "Content-Type"), media_type)) {
         w->counters.malformed++;
         return SIM_REFUSED;
     }
     *reply = arena_copy(a, buf_slice(&w->reply));
     return reply->n == w->reply.n ? SIM_REPLY : SIM_LOST;
+}
+
+static enum sim_reply https_post(void *arg, struct slice request, struct slice *reply, struct arena *a)
+{
+    struct worker *w = arg;
+    const char *function, *path;
+    struct slice json;
+    if (!w->f->c.json)
+        return send_post(w, "/gsma/rsp2/asn1", "application/x-gsma-rsp-asn1", request, reply, a);
+    w->whole = !w->whole;
+    if (!sim_json_request(request, w->whole, &function, &json, a) || !(path = arena_printf(a, SIM_JSON_PATH "%s", function)))
+        return SIM_LOST;
+    enum sim_reply said = send_post(w, path, "application/json;charset=UTF-8", json, &json, a);
+    if (said != SIM_REPLY || sim_json_reply(function, json, reply, a))
+        return said;
+    w->counters.malformed++;
+    return SIM_REFUSED;
 }
 
 /* ---- serving ------------------------------------------------------------------------------------------------- */

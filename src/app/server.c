@@ -18,6 +18,7 @@
 #include "crypto/signer.h"
 #include "eim/eim.h"
 #include "front/esipa_asn1.h"
+#include "front/esipa_json.h"
 #include "front/metrics.h"
 #include "front/rest.h"
 #include "net/loop.h"
@@ -161,8 +162,9 @@ static enum eim_err tls_anchor(void *arg, struct slice *der, struct arena *a, st
 static void handle_device(void *arg, struct http_exchange *x)
 {
     struct server *s = arg;
-    if (__atomic_load_n(&s->serving, __ATOMIC_ACQUIRE)) esipa_asn1_handle(&s->esipa, x);
-    else http_reply_status(x, 503);
+    if (!__atomic_load_n(&s->serving, __ATOMIC_ACQUIRE)) http_reply_status(x, 503);
+    else if (esipa_json_serves(x->req.path)) esipa_json_handle(&s->esipa, x);
+    else esipa_asn1_handle(&s->esipa, x);
 }
 
 static void handle_api(void *arg, struct http_exchange *x)

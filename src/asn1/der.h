@@ -157,6 +157,10 @@ void der_json(const struct der_type *t, const void *v, struct buf *out);
  * E_INVALID with the path of the member that is missing, unknown, of the wrong JSON type or out of bounds; E_NOMEM. */
 MUST enum eim_err der_from_json(const struct der_type *t, const json_t *v, void *out, struct arena *a, struct err *e);
 
+/* der_component -- the complete TLV, as it was received, of component i (a S_has_MEMBER; a S_is_ARM - 1 for a CHOICE) of a SEQUENCE or
+ * CHOICE of type t in its standard form, whose own complete TLV is `raw`: its der.raw. {NULL,0} when it is absent. Borrows from raw. */
+struct slice der_component(const struct der_type *t, struct slice raw, uint32_t i);
+
 /* der_taglist -- which members of SEQUENCE type t a tag list (tag 5C: concatenated tags) names, as bits of der.has
  * (test with 1 << S_has_MEMBER). false when the list is damaged or names a tag that is no member; *has then holds the
  * members understood before it. */

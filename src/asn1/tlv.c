@@ -265,3 +265,18 @@ void der_path_index(struct der_path *p, size_t i)
     int n = snprintf(text, sizeof text, "[%zu]", i);
     prepend(p, text, (size_t)n);
 }
+
+struct slice der_component(const struct der_type *t, struct slice raw, uint32_t i)
+{
+    struct tlv x;
+    uint32_t from = 0;
+    if (!der_sole(raw, &x)) return (struct slice){ 0 };
+    for (struct slice s = x.val; s.n;) {
+        if (der_next(&s, &x) != TLV_OK) break;
+        uint32_t j = from;
+        while (j < t->nfields && !der_accepts(&t->fields[j], x.tag)) j++;
+        if (j == i && j < t->nfields) return x.raw;
+        if (j < t->nfields) from = j + 1;
+    }
+    return (struct slice){ 0 };
+}
