@@ -369,6 +369,7 @@ void ops_judge(const struct euicc_package *p, const struct euicc_package_result_
         const char *name;
         int64_t code = judge_step(row_of(p, i), one, &name);
         out->executed++;
+        out->odd |= one->der.which != row_of(p, i)->result && one->der.which != euicc_result_data_is_processing_terminated;
         if (code && !out->step) {
             out->code = code;
             out->step = row_of(p, i)->name;

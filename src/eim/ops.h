@@ -34,6 +34,7 @@ json_t *ops_json(const struct euicc_package *p, const struct euicc_package_resul
 struct ops_outcome {
     bool ok;                           /* every step executed with ok */
     bool rolled_back;                  /* a rollbackResult ok */
+    bool odd;                          /* some step was answered in a way that tells nothing (an unknown or foreign result) */
     int64_t code;                      /* the first result code that is not ok; 0 when ok */
     const char *step, *name;           /* the step that failed and the code's name; static text */
     size_t executed;                   /* steps with a result */

@@ -233,6 +233,10 @@ static enum eim_err accept_result(struct plan *p, struct tx *t, struct plan_op *
     ops_judge(&package, r->data, &out);
     if (o->op.result.n) return repeated(p, t, o, r, &package, &out, seq, why, e);
 
+    if (out.odd && !out.rolled_back && o->op.state == OP_SENT && !ops_is_inventory(&package)) {       /* signed, but of no known meaning: a list must tell */
+        *seq = r->seq;
+        return outcome_unknown(p, o, "the eUICC answered a step with a result that has no known meaning", e);
+    }
     enum operation_event ev = out.rolled_back ? EV_ROLLBACK : out.ok ? EV_RESULT : EV_ERROR;
     enum operation_state to = o->op.state;
     if (!operation_move(&to, ev)) {                /* judged first: a row that is only refused stays as it was read */
