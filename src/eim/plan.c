@@ -14,10 +14,11 @@ void plan_begin(struct plan *p, struct eim *m, const struct identity *id, const 
 struct plan_op *plan_hold(struct plan *p, const struct operation *o)
 {
     for (size_t i = 0; i < p->nops; i++)
-        if (p->ops[i].op.id == o->id) return &p->ops[i];
-    if (p->nops == PLAN_OPS) return NULL;
-    struct plan_op *po = &p->ops[p->nops++];
+        if (p->ops[i]->op.id == o->id) return p->ops[i];
+    struct plan_op *po = p->nops < PLAN_OPS ? ARENA_NEW(p->arena, struct plan_op) : NULL;
+    if (!po) return NULL;
     *po = (struct plan_op){ .op = *o, .from = o->state };
+    p->ops[p->nops++] = po;
     return po;
 }
 
@@ -36,8 +37,8 @@ enum eim_err plan_read(struct plan *p, struct tx *t, int64_t id, struct plan_op 
 {
     *out = NULL;
     for (size_t i = 0; i < p->nops; i++)
-        if (p->ops[i].op.id == id) {
-            *out = &p->ops[i];
+        if (p->ops[i]->op.id == id) {
+            *out = p->ops[i];
             return OK;
         }
     struct operation o;
@@ -97,7 +98,7 @@ static enum eim_err head_of(struct plan *p, struct tx *t, enum operation_state s
     while (id) {
         const struct plan_op *held = NULL;
         for (size_t i = 0; i < p->nops; i++)
-            if (p->ops[i].op.id == id) held = &p->ops[i];
+            if (p->ops[i]->op.id == id) held = p->ops[i];
         if (!held || held->op.state == state) {
             best = id;
             break;
@@ -105,7 +106,7 @@ static enum eim_err head_of(struct plan *p, struct tx *t, enum operation_state s
         TRY(store_operation_next(t, p->d.association, state, id, &id, e));
     }
     for (size_t i = 0; i < p->nops; i++)
-        if (p->ops[i].op.state == state && (!best || p->ops[i].op.id < best)) best = p->ops[i].op.id;
+        if (p->ops[i]->op.state == state && (!best || p->ops[i]->op.id < best)) best = p->ops[i]->op.id;
     *out = best;
     return OK;
 }
@@ -162,7 +163,7 @@ bool plan_notify(struct plan *p, const struct notification *n)
 bool plan_is_empty(const struct plan *p)
 {
     bool ops = false;
-    for (size_t i = 0; i < p->nops; i++) ops |= p->ops[i].dirty;
+    for (size_t i = 0; i < p->nops; i++) ops |= p->ops[i]->dirty;
     return !ops && !p->device_dirty && !p->has_profiles && !p->ndeletes && !p->has_data && !p->nnotifications && !p->nhints &&
            !p->naudits;
 }
@@ -191,7 +192,7 @@ enum eim_err plan_apply(struct plan *p, struct tx *t, struct err *e)
     if (p->device_insert) TRY(store_device_insert(t, &p->d, e));
     else if (p->device_dirty) TRY(store_device_update(t, &p->d, e));
     for (size_t i = 0; i < p->nops; i++) {
-        struct plan_op *o = &p->ops[i];
+        struct plan_op *o = p->ops[i];
         if (o->insert) TRY(store_operation_insert(t, &o->op, e));
         else if (o->dirty) TRY(store_operation_update(t, &o->op, o->from, e));
     }

@@ -38,7 +38,7 @@ struct plan {
 
     struct device d;                               /* as it will be; version as read */
     bool device_dirty, device_insert;
-    struct plan_op ops[PLAN_OPS];
+    struct plan_op *ops[PLAN_OPS];                 /* in the arena: few plans touch more than one or two */
     size_t nops;
 
     bool has_profiles;                             /* profiles replaces what the store has */
@@ -65,9 +65,9 @@ void plan_begin(struct plan *p, struct eim *m, const struct identity *id, const 
 
 /* plan_read -- the operation as this plan has it: from the plan if it holds it, else from the store (t). NULL in *out when there is none. */
 MUST enum eim_err plan_read(struct plan *p, struct tx *t, int64_t id, struct plan_op **out, struct err *e);
-/* plan_hold -- take an operation just read from the store into the plan. NULL when the plan is full. */
+/* plan_hold -- take an operation just read from the store into the plan. NULL when the plan or its arena is full. */
 struct plan_op *plan_hold(struct plan *p, const struct operation *o);
-/* plan_insert -- a new operation; NULL when the plan is full. */
+/* plan_insert -- a new operation; NULL when the plan or its arena is full. */
 struct plan_op *plan_insert(struct plan *p, const struct operation *o);
 
 /* plan_move -- move an operation by the table, keep the device's queue heads true, and note the audit entry. `principal` says who.
