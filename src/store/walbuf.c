@@ -99,6 +99,8 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void make(void)
 {
+    /* Nobody reads SQLite's count of its memory, and it takes a lock of all connections for each piece. Refused if SQLite is in use. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     sqlite3_vfs *system = sqlite3_vfs_find(NULL);
     if (!system) return;
     registered = *system;
