@@ -119,7 +119,7 @@ int main(int argc, char **argv)
         return 2;
     }
     set.devices = strtoll(argv[3], NULL, 10);
-    set.idle = atoll(argv[4]);
+    set.idle = strtoll(argv[4], NULL, 10);
     env_real(&set.env);
     arena_init(&a, 1 << 20);
     struct store_options o = { .url = argv[1], .cache_kib = CACHE_KIB, .writers = 4 };
