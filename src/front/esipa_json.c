@@ -220,7 +220,8 @@ static enum eim_err read_cancel(struct reader *r, struct esipa_from_ipa *m)
     TRY(octets(r, "cancelSessionResponse", &raw, &present));
     if (!present) return missing(r, "cancelSessionResponse");
     der_verbatim_choice(&c->der, raw);
-    if (der_encode(&cancel_session_request_esipa_type, q, &r->scratch).p) return OK;
+    struct slice one = der_encode(&cancel_session_request_esipa_type, q, &r->scratch);
+    if (one.p) return decode(r, "cancelSessionResponse", &cancel_session_request_esipa_type, one, &value);
     TRY(decode(r, "cancelSessionResponse", &cancel_session_response_type, raw, &value));
     const struct cancel_session_response *in = value;
     c->der = (struct der_choice){ .which = in->der.which };
