@@ -1,6 +1,7 @@
-/* operation.h -- an operation is one eUICC package for one device, from order to outcome. Plain data.
+/* operation.h -- an operation is one eUICC package, or one profile download trigger, for one device, from order to outcome.
+ * Plain data.
  *
- * (Or a trigger for a profile download, which follows the same table.) The move table is the drawing of its life; operation_move is the only place where a state changes (I4). */
+ * The move table is the drawing of its life; operation_move is the only place where a state changes (I4). */
 #ifndef MODEL_OPERATION_H
 #define MODEL_OPERATION_H
 
