@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/checkpoint.h"
 #include "store/driver.h"
 #include "store/walbuf.h"
 
@@ -22,8 +23,7 @@ enum {
     BUSY_MS = 2000,                                /* another process (a backup, a second node) may hold the lock this long */
     OPEN_TRIES = 50,                               /* changing to WAL does not wait for the lock by itself */
     SQL_MAX = 65536,
-    WAL_PAGES = (64 << 20) / PAGE_SIZE,                    /* checkpoint at 64 MiB */
-    WAL_PAGES_HARD = 4 * WAL_PAGES,                /* readers held the log so long: wait for them */
+    WAL_PAGES = (32 << 20) / PAGE_SIZE,            /* the log should begin anew at 32 MiB; it ends at four times that */
 };
 
 struct sqlite_conn {
@@ -32,6 +32,7 @@ struct sqlite_conn {
     bool writing;
     int64_t looked_ms;                             /* when a reader last looked whether the file is still there */
     int wal_pages;                                 /* length of the log after the last COMMIT */
+    struct checkpointer *checkpointer;             /* the writer's */
     sqlite3_stmt *current, *control[CTL_END], *query[Q_END];
 };
 
@@ -171,6 +172,7 @@ static enum eim_err settings(struct sqlite_conn *c, const struct store_options *
 static void sqlite_close(struct conn *conn)
 {
     struct sqlite_conn *c = of(conn);
+    checkpoint_stop(c->checkpointer);
     for (int i = 0; i < CTL_END; i++) sqlite3_finalize(c->control[i]);
     for (int i = 0; i < Q_END; i++) sqlite3_finalize(c->query[i]);
     sqlite3_close(c->db);
@@ -187,6 +189,7 @@ static enum eim_err sqlite_open(struct conn **out, const struct store_options *o
     c->conn.driver = &sqlite_driver;
     int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, walbuf_vfs());
     enum eim_err er = rc == SQLITE_OK ? settings(c, o, role, create, e) : fail(e, E_STORE, NULL, "%s: %s", path, sqlite3_errstr(rc));
+    if (er == OK && role == ROLE_WRITER && !create) er = checkpoint_start(&c->checkpointer, path, WAL_PAGES, !o->inline_writes, e);
     if (er != OK) {
         sqlite_close(&c->conn);
         return er;
@@ -286,9 +289,7 @@ static void sqlite_finish(struct conn *conn)
 static void sqlite_rest(struct conn *conn)
 {
     struct sqlite_conn *c = of(conn);
-    if (c->wal_pages < WAL_PAGES) return;
-    /* A checkpoint that fails (disk full) leaves the log as it is; the next batch tries again. */
-    sqlite3_wal_checkpoint_v2(c->db, NULL, c->wal_pages < WAL_PAGES_HARD ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+    if (c->checkpointer) checkpoint_rest(c->checkpointer, c->db, c->wal_pages);
 }
 
 static enum eim_err sqlite_writable(struct conn *conn, struct err *e)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/stat.h>
 
 enum { THREADS = 4, ROUNDS = 50 };
 
@@ -243,6 +244,35 @@ static void inline_writes_are_done_when_submit_returns(void **state)
     store_close(s);
 }
 
+/* The log of SQLite is copied into the file beside the writer: 200 MiB are written, the log stays below 160. */
+static void the_log_is_not_kept_for_ever(void **state)
+{
+    static uint8_t megabyte[1 << 20];
+    const char *url = fresh_url(state);
+    struct store *s = open_url(url);
+    struct device d = a_device(5);
+    struct device_data data = { .info = slice_of(megabyte, sizeof megabyte), .as_of_us = 1 }, got;
+    struct stat st;
+    struct arena a;
+    char log[300];
+    off_t most = 0;
+    snprintf(log, sizeof log, "%s-wal", url + 7);
+    good(WRITE(s, W(DEVICE_INSERT, &d)));
+    for (int i = 0; i < 200; i++) {
+        memset(megabyte, i, sizeof megabyte);
+        good(WRITE(s, W(DATA_PUT, &data, 5)));
+        assert_int_equal(stat(log, &st), 0);
+        if (st.st_size > most) most = st.st_size;
+    }
+    assert_true(most > 8 << 20);
+    assert_true(most < 160 << 20);
+    arena_init(&a, 4 << 20);
+    READ(s, good(store_data_get(t, 5, &got, &a, &e)));
+    assert_true(slice_eq(got.info, data.info));
+    arena_free(&a);
+    store_close(s);
+}
+
 /* ---- many threads on one row ---- */
 
 struct racer { struct store *store; int stale, wrong; pthread_t thread; };
@@ -386,7 +416,7 @@ int main(void)
         SQLITE(jobs_of_one_thread_are_done_in_order_on_sqlite), BOTH(a_full_queue_is_said_at_once), BOTH(closing_finishes_what_was_queued),
         BOTH(a_job_that_is_done_may_submit_the_next), BOTH(inline_writes_are_done_when_submit_returns),
         BOTH(of_two_writers_of_one_version_only_one_wins), BOTH(a_deadlock_is_tried_again),
-        BOTH(more_threads_than_readers_wait_for_each_other),
+        BOTH(more_threads_than_readers_wait_for_each_other), SQLITE(the_log_is_not_kept_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
