@@ -163,7 +163,7 @@ enum eim_err init_data(const char *data, const char *fqdn, struct env *env, char
     TRY(conf_read(&c, path, e));
     enum eim_err rc = lawful_fqdn(c.eim_fqdn) ? OK : fail_field(e, E_CONF, "RFC 1123 2.1", "eim.fqdn", "'%.60s' is no host name", c.eim_fqdn);
     if (rc == OK && fqdn && strcmp(fqdn, c.eim_fqdn) != 0)
-        rc = fail_field(e, E_CONF, NULL, "eim.fqdn", "%s says %.80s; change it there", path, c.eim_fqdn);
+        rc = fail_field(e, E_CONF, NULL, "eim.fqdn", "%s: eim.fqdn is %.80s; change it there", path, c.eim_fqdn);
     if (rc == OK) rc = make_signing_key(data, &c, a, e);
     if (rc == OK) rc = make_tls(data, &c, env, a, e);
     if (rc == OK) rc = make_token(data, &c, env, token, a, e);

@@ -81,7 +81,7 @@ enum eim_err server_settings(struct conf *c, const struct server_options *o, str
     if (rc == OK && !*c->tls_brainpool_certificate != !*c->tls_brainpool_key)
         rc = fail_field(e, E_CONF, NULL, "tls.brainpool_key", "%s: tls.brainpool_certificate and tls.brainpool_key go together", path);
     if (rc == OK && c->device_listen.port && c->device_listen.port == c->api_listen.port)
-        rc = fail_field(e, E_CONF, NULL, "api.listen", "%s: devices and API never share a port, both are set to %u", path, c->api_listen.port);
+        rc = fail_field(e, E_CONF, NULL, "api.listen", "%s: device.listen and api.listen never share a port, both are set to %u", path, c->api_listen.port);
     if (rc == OK && *c->store_url && strncmp(c->store_url, "sqlite:", 7) != 0 && strncmp(c->store_url, "postgresql://", 13) != 0
         && strncmp(c->store_url, "postgres://", 11) != 0)
         rc = fail_field(e, E_CONF, NULL, "store.url", "%s: store.url begins with sqlite: or postgresql://", path);

@@ -313,7 +313,8 @@ void rest_handle(void *arg, struct http_exchange *x)
     static const struct http_field retry[] = { { "Retry-After", "5" } };
     struct rest *r = arg;
     x->user = r;
-    if (strcmp(x->req.path, "/healthz") == 0 && strcmp(x->req.method, "GET") == 0) {     /* lives, however long the queue is */
+    bool alone = !*x->req.query && !x->req.body.n;     /* anything sent along is refused by its name, on the usual way */
+    if (alone && strcmp(x->req.path, "/healthz") == 0 && strcmp(x->req.method, "GET") == 0) {     /* lives, however long the queue is */
         http_reply_send(x, &(struct http_reply){ .status = 200, .content_type = "application/json", .body = slice_str(alive) });
     } else if (!work_submit(r->c.work, run, x)) {
         struct err e = { 0 };

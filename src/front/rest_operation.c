@@ -41,7 +41,7 @@ static json_t *operation_json(const struct operation *op, const struct eid *eid,
     jsonout_text_or_null(o, "reason", op->reason);
     jsonout_operation(o, "settles", op->settles);
     json_object_set_new(o, "steps", steps ? steps : json_null());
-    json_object_set_new(o, "package", size_or_null(op->package));
+    json_object_set_new(o, "package", op->kind == OPK_DOWNLOAD ? json_null() : size_or_null(op->package));
     json_object_set_new(o, "result", size_or_null(op->result));
     return o;
 }
@@ -150,6 +150,8 @@ enum eim_err rest_operation_package(struct rest_call *c, struct err *e)
     struct operation op;
     struct eid eid;
     TRY(get(c, &op, &eid, e));
+    if (op.kind == OPK_DOWNLOAD)                       /* its trigger holds the activation code, which is never shown again */
+        return fail(e, E_NOT_FOUND, NULL, "a download has no signed package");
     return reply_bytes(c, op.package, "package yet", e);
 }
 
