@@ -2,7 +2,7 @@
  *
  * The eIM tells the IPA where to fetch a profile: by activation code, from the default SM-DP+, or by asking an SM-DS. The IPA does the rest
  * over ES9+ and reports. A trigger is not signed and spends no counter; it does not block packages. Its end may be unsigned (I11): a
- * ProfileInstallationResult that verifies under the device's key is proof, everything else is IPA-reported and says so in its
+ * ProfileInstallationResult that verifies under the device's key and is new is proof, everything else is IPA-reported and says so in its
  * reason. One that verifies not, although the device has a key, ends nothing. No answer within an hour: given again, three times in all,
  * then it has failed, and an inventory tells what is really there. */
 #include "eim/esipa_int.h"
@@ -161,10 +161,21 @@ static int proof(const struct plan *p, const struct profile_installation_result 
     return ok ? 1 : -1;
 }
 
-static enum eim_err installed(struct plan *p, struct plan_op *o, const struct profile_installation_result *r, struct slice raw,
+/* The card counts results and notifications in one sequence (spec 3.8): a proof must be younger than the inventory that was there when the
+ * trigger left, or it is an old one shown again, and counts as told by the IPA. */
+static enum eim_err proof_is_new(struct plan *p, struct tx *t, const struct notification_metadata *n, int *proven, struct err *e)
+{
+    struct plan_op *inventory = NULL;
+    if (p->d.inventory_op) TRY(plan_read(p, t, p->d.inventory_op, &inventory, e));
+    if (!inventory || n->seq_number <= inventory->op.seq) *proven = 0;
+    return OK;
+}
+
+static enum eim_err installed(struct plan *p, struct tx *t, struct plan_op *o, const struct profile_installation_result *r, struct slice raw,
                               struct err *why, struct err *e)
 {
     int proven = proof(p, r);
+    if (proven > 0) TRY(proof_is_new(p, t, &r->profile_installation_result_data.notification_metadata, &proven, e));
     if (proven < 0) {
         COUNT(p->m, results_refused);
         (void)fail(why, E_SIGNATURE, "SGP.22 2.5.6", "the ProfileInstallationResult does not verify");
@@ -191,7 +202,7 @@ enum eim_err download_accept(struct plan *p, struct tx *t, const struct profile_
     }
     const struct profile_download_trigger_result_data *d = &r->profile_download_trigger_result_data;
     if (d->der.which == profile_download_trigger_result_data_is_profile_installation_result)
-        return installed(p, o, &d->profile_installation_result, r->der.raw, why, e);
+        return installed(p, t, o, &d->profile_installation_result, r->der.raw, why, e);
     int64_t code = d->profile_download_error.profile_download_error_reason;
     const char *name = der_name(profile_download_error_reason_names, code);
     return end(p, o, EV_ERROR, r->der.raw, code, arena_printf(p->arena, "%s(%lld) (IPA-reported)", name ? name : "error", (long long)code), e);

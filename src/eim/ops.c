@@ -352,8 +352,7 @@ static int64_t judge_step(const struct row *row, const struct euicc_result_data 
     return code;
 }
 
-/* The i-th result that answers a step: rollbackResult stands beside the list, not in it. */
-static const struct euicc_result_data *result_at(const struct euicc_package_result_data_signed *r, size_t i)
+const struct euicc_result_data *ops_result_at(const struct euicc_package_result_data_signed *r, size_t i)
 {
     for (size_t k = 0; k < r->euicc_result.n; k++)
         if (r->euicc_result.v[k].der.which != euicc_result_data_is_rollback_result && i-- == 0) return &r->euicc_result.v[k];
@@ -364,7 +363,7 @@ void ops_judge(const struct euicc_package *p, const struct euicc_package_result_
 {
     *out = (struct ops_outcome){ 0 };
     for (size_t i = 0; i < steps_of(p); i++) {
-        const struct euicc_result_data *one = result_at(r, i);
+        const struct euicc_result_data *one = ops_result_at(r, i);
         if (!one) break;
         const char *name;
         int64_t code = judge_step(row_of(p, i), one, &name);
@@ -433,7 +432,7 @@ json_t *ops_json(const struct euicc_package *p, const struct euicc_package_resul
             json_t *shown = shown_member(m, members);
             if (shown) json_object_set_new(one, m->json, shown);
         }
-        const struct euicc_result_data *res = r ? result_at(r, i) : NULL;
+        const struct euicc_result_data *res = r ? ops_result_at(r, i) : NULL;
         const char *name = "not_executed";
         if (res) json_object_set_new(one, "code", json_integer(judge_step(row, res, &name)));
         if (r) json_object_set_new(one, "outcome", json_string(name));

@@ -41,6 +41,9 @@ struct ops_outcome {
 };
 void ops_judge(const struct euicc_package *p, const struct euicc_package_result_data_signed *r, struct ops_outcome *out);
 
+/* ops_result_at -- the i-th result that answers a step, NULL behind the end: rollbackResult stands beside the list, not in it. */
+const struct euicc_result_data *ops_result_at(const struct euicc_package_result_data_signed *r, size_t i);
+
 /* ops_step_done -- is this the result of this step, and ok? A bare INTEGER stands for the operation at its position (spec 2.4). */
 bool ops_step_done(const struct psmo *s, const struct euicc_result_data *r);
 

@@ -173,8 +173,8 @@ static enum eim_err apply_facts(struct plan *p, struct tx *t, const struct opera
 {
     p->device_dirty = true;
     if (package->der.which == euicc_package_is_psmo_list)
-        for (size_t i = 0; i < package->psmo_list.n && i < r->data->euicc_result.n; i++)
-            TRY(step_proves(p, t, o, &package->psmo_list.v[i], &r->data->euicc_result.v[i], e));
+        for (size_t i = 0; i < package->psmo_list.n && ops_result_at(r->data, i); i++)
+            TRY(step_proves(p, t, o, &package->psmo_list.v[i], ops_result_at(r->data, i), e));
     else if (o->origin == ORIGIN_SETTLE)
         TRY(settle_by_eims(p, t, o, r->data, e));
     if (out->rolled_back) {                        /* the profile before is enabled again; which one, the inventory will say */
@@ -224,6 +224,15 @@ static struct slice reason_of(struct plan *p, const struct ops_outcome *out)
     return slice_str(arena_printf(p->arena, "%s: %s(%lld)", out->step, out->name, (long long)out->code));
 }
 
+/* Has an inventory with a higher counter been taken since? Then a late result tells of the past: it ends its operation, and no more. */
+static enum eim_err overtaken(struct plan *p, struct tx *t, const struct operation *o, bool *late, struct err *e)
+{
+    struct plan_op *inventory = NULL;
+    if (p->d.inventory_op) TRY(plan_read(p, t, p->d.inventory_op, &inventory, e));
+    *late = inventory && inventory->op.counter > o->counter;
+    return OK;
+}
+
 static enum eim_err accept_result(struct plan *p, struct tx *t, struct plan_op *o, const struct received *r, int64_t *seq,
                                   struct err *why, struct err *e)
 {
@@ -233,16 +242,20 @@ static enum eim_err accept_result(struct plan *p, struct tx *t, struct plan_op *
     ops_judge(&package, r->data, &out);
     if (o->op.result.n) return repeated(p, t, o, r, &package, &out, seq, why, e);
 
-    if (out.odd && !out.rolled_back && o->op.state == OP_SENT && !ops_is_inventory(&package)) {       /* signed, but of no known meaning: a list must tell */
-        *seq = r->seq;
+    if (out.odd && !out.rolled_back && o->op.state == OP_SENT && !ops_is_inventory(&package)) {
+        *seq = o->op.seq = r->seq;                 /* signed, but of no known meaning: a list must tell */
+        o->op.result = r->raw;
+        o->op.result_us = p->now;
         return outcome_unknown(p, o, "the eUICC answered a step with a result that has no known meaning", e);
     }
     enum operation_event ev = out.rolled_back ? EV_ROLLBACK : out.ok ? EV_RESULT : EV_ERROR;
     enum operation_state to = o->op.state;
+    bool late = false;
     if (!operation_move(&to, ev)) {                /* judged first: a row that is only refused stays as it was read */
         (void)fail(why, E_REPLAY, "SGP.32 2.11.2.1", "a result for an operation that is %s", operation_state_name(o->op.state));
         return refuse(p, r, why);
     }
+    if (o->op.state == OP_UNKNOWN) TRY(overtaken(p, t, &o->op, &late, e));
     o->op.result = r->raw;
     o->op.result_us = p->now;
     o->op.seq = r->seq;
@@ -252,7 +265,7 @@ static enum eim_err accept_result(struct plan *p, struct tx *t, struct plan_op *
     COUNT(p->m, results_verified);
     *seq = r->seq;
     if (ev == EV_ERROR && o->op.origin != ORIGIN_API) p->d.retry_us = p->now + p->set.auto_interval_us;
-    return apply_facts(p, t, &o->op, &package, r, &out, e);
+    return late ? OK : apply_facts(p, t, &o->op, &package, r, &out, e);
 }
 
 /* replayError has two causes. Delivered more than once: an earlier delivery was executed and its result lies on the card. Delivered

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-enum { ADMIN_PROTOCOL_MAX = 64, HEADERS_MAX = 2 };
+enum { ADMIN_PROTOCOL_MAX = 64, HEADERS_MAX = 2, REFUSALS_A_SECOND = 100 };
 
 /* echoed -- the caller's X-Admin-Protocol if it is one of GSMA's, which we send back as it is (spec 4.1); else NULL. */
 static const char *echoed(const char *value)
@@ -36,12 +36,26 @@ static void answer(struct esipa_door *d, const struct door_binding *b, struct ht
     http_reply_send(http, &r);
 }
 
+/* may_log -- strangers can make a refusal as often as they like, but only REFUSALS_A_SECOND lines of them; the rest are counted. */
+static bool may_log(struct esipa_door *d)
+{
+    int64_t second = d->env->now(d->env) / 1000000, before = __atomic_exchange_n(&d->log_second, second, __ATOMIC_RELAXED);
+    if (before != second) {
+        uint64_t dropped = __atomic_exchange_n(&d->unlogged, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&d->logged, 0, __ATOMIC_RELAXED);
+        if (dropped) log_msg(LOG_WARN, "esipa", "%llu more requests were refused in a second", (unsigned long long)dropped);
+    }
+    if (__atomic_add_fetch(&d->logged, 1, __ATOMIC_RELAXED) <= REFUSALS_A_SECOND) return true;
+    __atomic_add_fetch(&d->unlogged, 1, __ATOMIC_RELAXED);
+    return false;
+}
+
 static void log_request(const struct door_request *q, int status)
 {
     const struct exchange *x = &q->x;
     bool refused = x->rc != OK || x->err.code != OK, quiet = !refused && x->operation == 0;
     enum log_level level = status >= 500 ? LOG_ERROR : refused ? LOG_WARN : quiet ? LOG_DEBUG : LOG_INFO;
-    if (!log_wants(level)) return;
+    if (!log_wants(level) || (refused && !may_log(q->door))) return;
     char req[24], eid[16] = "", op[24], counter[24], bytes[24], http[8], ms[24];
     int64_t us = q->door->env->now(q->door->env) - q->begun_us;
     if (x->has_eid) eid_short(&x->eid, eid);
@@ -109,10 +123,10 @@ int door_refusal(const struct http_request *r, const char *media_type, const cha
     return good ? r->body.n ? 0 : 400 : 415;
 }
 
-static void log_refusal(const struct http_exchange *x, const struct door_binding *b, uint64_t number, int status)
+static void log_refusal(struct esipa_door *d, const struct http_exchange *x, const struct door_binding *b, uint64_t number, int status)
 {
     char req[24], code[8];
-    if (!log_wants(LOG_WARN)) return;
+    if (!log_wants(LOG_WARN) || !may_log(d)) return;
     snprintf(req, sizeof req, "%llx", (unsigned long long)number);
     snprintf(code, sizeof code, "%d", status);
     const struct log_kv kv[] = { { "req", req }, { "peer", x->req.peer }, { "method", x->req.method }, { "path", x->req.path },
@@ -143,6 +157,6 @@ void door_serve(struct esipa_door *d, const struct door_binding *b, const void *
         if (work_submit(d->work, run, q)) return;
     }
     if (!status) status = 503;
-    log_refusal(x, b, number, status);
+    log_refusal(d, x, b, number, status);
     answer(d, b, x, status, (struct slice){ 0 }, allow);
 }

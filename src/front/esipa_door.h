@@ -21,7 +21,9 @@ struct esipa_door {
     struct work *work;                 /* the devices' own pool */
     struct env *env;
     int retry_after_s;                 /* Retry-After of a 503 */
-    uint64_t requests;                 /* state: numbers the requests in the log; touched atomically only */
+    uint64_t requests;                 /* state: numbers the requests in the log; touched atomically only, like the next three */
+    int64_t log_second;                /* the second whose refusals are being counted */
+    uint64_t logged, unlogged;         /* refusals with a line in that second, and without (told with the next second's first) */
 };
 
 struct door_request;

@@ -10,7 +10,7 @@ static struct field f;
 static struct gadget g;
 
 /* What the device's download leads to; set by each test. */
-enum answer { INSTALLS, REFUSES, NEVER, FORGES, ECALL };
+enum answer { INSTALLS, REFUSES, NEVER, FORGES, ECALL, OLD_PROOF };
 static struct { enum answer how; unsigned triggers; uint8_t iccid[10]; char code[64]; } smdp;
 
 /* A ProfileInstallationResult, signed by the card (or, forged, by nobody). */
@@ -22,7 +22,7 @@ static struct slice pir(struct sim_euicc *card, bool good, struct arena *a)
     struct profile_installation_result r = { 0 };
     struct profile_installation_result_data *d = &r.profile_installation_result_data;
     d->transaction_id = SLICE("0123456789abcdef");
-    d->notification_metadata.seq_number = card->next_seq++;
+    d->notification_metadata.seq_number = smdp.how == OLD_PROOF ? 0 : card->next_seq++;
     d->notification_metadata.profile_management_operation = der_bits_from(1u << NOTIFICATION_EVENT_INSTALL, bits);
     d->notification_metadata.notification_address = SLICE("smdp.example.com");
     d->notification_metadata.iccid = (struct slice){ smdp.iccid, 10 };
@@ -66,7 +66,7 @@ static struct slice on_trigger(void *arg, struct sim_euicc *card, struct slice t
         memcpy(p.iccid, smdp.iccid, 10);
         assert_true(sim_euicc_install(card, &p) >= 0);
     }
-    return pir(card, smdp.how == INSTALLS || smdp.how == FORGES, a);
+    return pir(card, smdp.how == INSTALLS || smdp.how == FORGES || smdp.how == OLD_PROOF, a);
 }
 
 static int up(void **state)
@@ -141,6 +141,17 @@ static void a_forged_result_ends_nothing(void **state)
     assert_int_equal(gadget_state(&g, op), OP_SENT);
     assert_int_equal(FIELD_COUNT(&f, results_refused), 1);
     assert_int_equal(gadget_view(&g).profiles.n, 2);
+}
+
+/* A genuine ProfileInstallationResult of an earlier download, shown again. */
+static void an_old_proof_is_no_proof(void **state)
+{
+    (void)state;
+    smdp.how = OLD_PROOF;
+    int64_t op = gadget_order(&g, by_code);
+    gadget_settle(&g);
+    assert_string_equal(gadget_reason(&g, op), "installed (IPA-reported)");
+    assert_int_equal(gadget_view(&g).profiles.n, 2);       /* the inventory after it tells the truth */
 }
 
 static void an_unanswered_trigger_is_given_three_times_and_then_failed(void **state)
@@ -223,7 +234,7 @@ int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, up, down)
     const struct CMUnitTest tests[] = {
-        T(a_profile_is_downloaded_and_the_proof_kept), T(a_download_that_fails_says_why), T(a_forged_result_ends_nothing),
+        T(a_profile_is_downloaded_and_the_proof_kept), T(a_download_that_fails_says_why), T(a_forged_result_ends_nothing), T(an_old_proof_is_no_proof),
         T(an_unanswered_trigger_is_given_three_times_and_then_failed), T(an_ipa_that_refuses_the_trigger_is_believed),
         T(orders_that_make_no_sense_are_refused), T(a_pending_download_can_be_cancelled),
     };
