@@ -19,6 +19,14 @@ static bool too_deep(struct slice t)
     return false;
 }
 
+/* told -- how much of the parser's sentence may be told. It ends in the piece of the text where it stopped, and that may be an
+ * activation code: only the name of a repeated member is shown. */
+static int told(const char *why)
+{
+    const char *piece = strstr(why, " near '");
+    return (int)(piece && strncmp(why, "duplicate", 9) != 0 ? (size_t)(piece - why) : strlen(why));
+}
+
 enum eim_err json_read(struct slice text, size_t max, json_t **out, struct err *e)
 {
     *out = NULL;
@@ -31,7 +39,7 @@ enum eim_err json_read(struct slice text, size_t max, json_t **out, struct err *
             e->at = (size_t)why.position;
             e->has_at = 1;
         }
-        return fail(e, E_MALFORMED, "RFC 8259", "line %d, column %d: %s", why.line, why.column, why.text);
+        return fail(e, E_MALFORMED, "RFC 8259", "line %d, column %d: %.*s", why.line, why.column, told(why.text), why.text);
     }
     return OK;
 }

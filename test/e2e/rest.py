@@ -4,6 +4,7 @@ import hashlib
 from lib import *
 
 SEED, DEVICES = 31, 3
+SHORT = "1$a.io$HIDDEN99"
 CODE = "1$smdp.example.com$ONCE-ONLY-MATCHING-ID"
 server = Eimd(start=False)
 pki = os.path.join(os.path.dirname(server.dir), "simulator")
@@ -628,6 +629,11 @@ def a_download_never_shows_its_activation_code():
         same((o["kind"], o["steps"]), ("download", [{"op": "download", "smdp": "smdp.example.com"}]))
     same(good(order(e, download={"default_smdp": True}), 201)["steps"], [{"op": "download", "default_smdp": True}])
     same(good(order(e, download={"smds": "ds.example.com"}), 201)["steps"], [{"op": "download", "smds": "ds.example.com"}])
+    short = SHORT.encode()              # as short as what a parser likes to quote in its complaint
+    for body in (b'{"download":{"activation_code" "%s"}}' % short, b'{"download":{"activation_code":"%s' % short,
+                 b'{"download":{"activation_code":"%s" "x":1}}' % short, b'{"download":{"activation_code":"x" "%s"}}' % short):
+        problem(api("POST", "/v1/devices/%s/operations" % e, body), "E_MALFORMED", None, "line 1, column ")
+    problem(order(e, download={"activation_code": SHORT[2:]}), "E_INVALID", "download.activation_code")
     list(pages("/v1/operations", 500)), list(pages("/v1/devices/%s/operations" % e, 500)), audit()
     good(api("GET", "/v1/devices/" + e))
 
@@ -657,7 +663,7 @@ def the_trigger_of_a_download_reaches_the_device_and_nobody_else():
         good(api("GET", "/v1/devices/" + e))
     same([a["action"] for a in audit() if a.get("operation") == end["id"]], ["operation.created", "operation.sent", "operation." + end["state"]])
     secret = CODE.split("$")[2]
-    for words in (secret.encode(), base64.b64encode(secret.encode())[:20], secret.encode().hex().encode()):
+    for words in (b"HIDDEN99", secret.encode(), base64.b64encode(secret.encode())[:20], secret.encode().hex().encode()):
         check(not any(words in a for a in EVERY_ANSWER), "the API never shows it", words, next((a[:300] for a in EVERY_ANSWER if words in a), ""))
         check(words.decode() not in server.log(), "nor does the log")
 
