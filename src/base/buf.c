@@ -40,16 +40,19 @@ void buf_str(struct buf *b, const char *s)
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list ap;
+    size_t left = b->room - b->n;                  /* mostly it fits as it is, and is formatted once */
     va_start(ap, fmt);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(left ? (char *)b->p + b->n : NULL, left, fmt, ap);
     va_end(ap);
     if (n < 0 || !reserve(b, (size_t)n + 1)) {
         b->failed = true;
         return;
     }
-    va_start(ap, fmt);
-    vsnprintf((char *)b->p + b->n, (size_t)n + 1, fmt, ap);
-    va_end(ap);
+    if ((size_t)n >= left) {
+        va_start(ap, fmt);
+        vsnprintf((char *)b->p + b->n, (size_t)n + 1, fmt, ap);
+        va_end(ap);
+    }
     b->n += (size_t)n;
 }
 

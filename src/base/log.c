@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE = 2048 };
+enum { LINE = 2048, KEY = 40 };
 
 static enum log_level least_level = LOG_INFO;       /* set once at start and on reload, read everywhere (I10: a library's own) */
 
@@ -27,13 +27,21 @@ static bool plain(const char *s)
 {
     if (!*s) return false;
     for (; *s; s++)
-        if ((unsigned char)*s <= 0x20 || (unsigned char)*s >= 0x7f || strchr("\"=\\", *s)) return false;
+        if ((unsigned char)*s <= 0x20 || (unsigned char)*s >= 0x7f || *s == '"' || *s == '=' || *s == '\\') return false;
     return true;
+}
+
+/* As much of s as there is room for. Returns what was put. */
+static size_t put(char *out, size_t room, const char *s)
+{
+    size_t n = strnlen(s, room);
+    memcpy(out, s, n);
+    return n;
 }
 
 static size_t put_value(char *out, size_t room, const char *s)
 {
-    if (plain(s)) return (size_t)snprintf(out, room, "%s", s);
+    if (plain(s)) return put(out, room, s);
     size_t n = 0;
     if (room < 8) return 0;
     out[n++] = '"';
@@ -58,9 +66,10 @@ void log_line(enum log_level level, const char *area, const struct log_kv *kv)
     size_t n = (size_t)snprintf(line, sizeof line, "%s %s %s", when, names[level], area);
     for (; kv->key && n + 64 < sizeof line; kv++) {
         if (!kv->value) continue;
-        n += (size_t)snprintf(line + n, sizeof line - n - 2, " %s=", kv->key);
-        size_t room = sizeof line - n - 2, used = put_value(line + n, room, kv->value);
-        n += used < room ? used : room - 1;
+        line[n++] = ' ';
+        n += put(line + n, KEY, kv->key);
+        line[n++] = '=';
+        n += put_value(line + n, sizeof line - n - 2, kv->value);
     }
     line[n++] = '\n';
     ssize_t ignored = write(STDERR_FILENO, line, n);
