@@ -59,7 +59,8 @@ static enum eim_err trouble(struct postgres_conn *c, const PGresult *r, struct e
 {
     const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE), *words = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
     if (!words) words = PQerrorMessage(c->pg);
-    if (PQstatus(c->pg) != CONNECTION_OK || state_is(state, "57P01 57P02 57P03 25006 25P03") || (state && strncmp(state, "08", 2) == 0))
+    /* An error without SQLSTATE comes from libpq: the connection is broken, even if PQstatus does not know it yet. */
+    if (!state || PQstatus(c->pg) != CONNECTION_OK || state_is(state, "57P01 57P02 57P03 25006 25P03") || strncmp(state, "08", 2) == 0)
         c->conn.trouble = TROUBLE_LOST;
     else if (state_is(state, "40001 40P01"))
         c->conn.trouble = TROUBLE_AGAIN;
