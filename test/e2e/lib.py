@@ -215,11 +215,14 @@ class Eimd:
     settings   {"section.key": "value"}: written into eimd.conf between init and start
     store      None for SQLite, else a postgresql:// URL
     start      False: only init; call start() later
+    trust      a file with a CI root that it trusts
+    directory  where the data directory is made, instead of one that goes away by itself
     """
     all = []
 
-    def __init__(self, settings=None, store=None, start=True, args=(), env=None):
-        self.dir = tmpdir() + "/data"
+    def __init__(self, settings=None, store=None, start=True, args=(), env=None, trust=None, directory=None):
+        self.dir = (directory or tmpdir()) + "/data"
+        self.log_dir = tmpdir()
         self.args, self.env = list(args), dict(env or {})
         self.process, self.device_port, self.api_port, self.logs = None, 0, 0, []
         made = run(program("eimd"), "init", "--data", self.dir, env=self.env)
@@ -233,6 +236,8 @@ class Eimd:
             settings["store.url"] = store
         for name, value in settings.items():
             self.set(name, value)
+        if trust:
+            shutil.copy(trust, self.dir + "/trust/")
         Eimd.all.append(self)
         atexit.register(self._kill_quietly)
         if start:
@@ -242,7 +247,7 @@ class Eimd:
 
     def start(self):
         """Start and wait for the line `ready device=HOST:PORT api=HOST:PORT`. The ports of the first start are kept."""
-        log = tempfile.NamedTemporaryFile(prefix="eimd.", suffix=".log", dir=os.path.dirname(self.dir), delete=False)
+        log = tempfile.NamedTemporaryFile(prefix="eimd.", suffix=".log", dir=self.log_dir, delete=False)
         self.logs.append(log.name)
         self.process = subprocess.Popen(
             [program("eimd"), "--data", self.dir, "--device-port", str(self.device_port), "--api-port", str(self.api_port), *self.args],
@@ -461,6 +466,71 @@ def parse_reply(data):
     r = http.client.HTTPResponse(Fake())
     r.begin()
     return Reply(r.status, r.headers, r.read())
+
+
+# ---------------------------------------------------------------- simulated devices
+
+class Fleet:
+    """`n` simulated devices with a PKI of their own. Give a server `trust=fleet.root`, then enrol them there and let them run."""
+
+    def __init__(self, n, seed=1, directory=None):
+        self.n, self.seed, self.dir = n, seed, directory or tmpdir()
+        if not os.path.exists(self.root):
+            done = run(program("eimsim"), "pki", "--out", self.dir)
+            check(done.status == 0, "eimsim pki", done)
+
+    @property
+    def root(self):
+        return self.dir + "/ci.pem"
+
+    def lines(self, form="jsonl", pin=False):
+        done = run(program("eimsim"), "enrolment", "--devices", self.n, "--seed", self.seed, "--pki", self.dir, "--format", form,
+                   *(["--pin"] if pin else []))
+        check(done.status == 0, "eimsim enrolment", done)
+        return done.out
+
+    def eids(self):
+        return [json.loads(l)["eid"] for l in self.lines().splitlines()]
+
+    def enrol(self, server):
+        r = server.api("POST", "/v1/devices", self.lines(), headers={"Content-Type": "application/jsonl"})
+        same((r.status, r.json().get("refused")), (200, 0), "enrolment", r)
+        return self.eids()
+
+    def iccids(self, i):
+        """ICCIDs of the profiles of device number i: {"Operator A": ..., "Operator B": ...}"""
+        done = run(program("eimsim"), "show", "--seed", self.seed, "--device", i)
+        return dict((operator, iccid) for iccid, operator in re.findall(r"^ICCID +(\d+) +([^,\n]+)", done.text, re.M))
+
+    def start(self, server, *options, url=None, cacert=None, seconds=300):
+        """Start `eimsim fleet` until every device has nothing more to do; finish() gives its report."""
+        blob = self.dir + "/eim.der"
+        with open(blob, "wb") as f:
+            f.write(server.api("GET", "/v1/eim/configuration.der").body)
+        self.process = subprocess.Popen(
+            [program("eimsim"), "fleet", "--url", url or "https://localhost:%d" % server.device_port, "--cacert", cacert or server.ca,
+             "--pki", self.dir, "--eim-config", blob, "--devices", str(self.n), "--seed", str(self.seed), "--threads", str(min(4, self.n)),
+             "--interval", "200", "--until-idle", "--seconds", str(seconds), "--json", *map(str, options)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_die_with_parent)
+
+    def finish(self):
+        out, err = self.process.communicate()
+        check(self.process.returncode == 0, "eimsim fleet: status", self.process.returncode, out, err)
+        return json.loads(out)
+
+    def run(self, server, *options, **more):
+        self.start(server, *options, **more)
+        return self.finish()
+
+
+def certificate(directory, name="other", curve="prime256v1"):
+    """A self-signed certificate for localhost by openssl: (certificate file, key file)."""
+    cert, key = directory + "/%s.pem" % name, directory + "/%s.key" % name
+    done = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:" + curve, "-nodes", "-days", "30",
+               "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert)
+    check(done.status == 0, "openssl req", done)
+    os.chmod(key, 0o600)
+    return cert, key
 
 
 # ---------------------------------------------------------------- the little DER that a foreign client needs
