@@ -230,6 +230,23 @@ static enum eim_err labels_member(const json_t *v, struct enrolment *out, struct
     return OK;
 }
 
+/* An IMEI is a label like any other, but one whose form is known. */
+static enum eim_err imei_label(struct enrolment *out, struct arena *a, struct err *e)
+{
+    if (out->imei.n < 14 || out->imei.n > 16) return fail_field(e, E_INVALID, "TS 23.003 6.2", "imei", "an IMEI has 14 to 16 digits");
+    for (size_t i = 0; i < out->imei.n; i++)
+        if (out->imei.p[i] < '0' || out->imei.p[i] > '9') return fail_field(e, E_INVALID, "TS 23.003 6.2", "imei", "an IMEI has 14 to 16 digits");
+    struct label *l = ARENA_ARRAY(a, struct label, out->nlabels + 1);
+    if (!l) return fail(e, E_NOMEM, NULL, "no room for labels");
+    for (size_t i = 0; i < out->nlabels; i++) {
+        if (slice_eq(out->labels[i].name, SLICE("imei"))) return fail_field(e, E_INVALID, NULL, "imei", "is given twice: as a member and as a label");
+        l[i] = out->labels[i];
+    }
+    l[out->nlabels++] = (struct label){ SLICE("imei"), out->imei };
+    out->labels = l;
+    return OK;
+}
+
 static enum eim_err number_member(const json_t *v, const char *name, int64_t *out, struct err *e)
 {
     if (!json_is_integer(v)) return fail_field(e, E_INVALID, NULL, name, "must be a whole number");
@@ -247,6 +264,8 @@ enum eim_err manage_enrolment_from_json(const json_t *o, struct enrolment *out, 
         if (!strcmp(name, "eid") && json_is_string(v)) out->eid = arena_copy(a, json_slice(v));
         else if (!strcmp(name, "eid")) return fail_field(e, E_INVALID, NULL, "eid", "must be a text of 32 digits");
         else if (!strcmp(name, "labels")) TRY(labels_member(v, out, a, e));
+        else if (!strcmp(name, "imei") && json_is_string(v)) out->imei = arena_copy(a, json_slice(v));
+        else if (!strcmp(name, "imei")) return fail_field(e, E_INVALID, "TS 23.003 6.2", "imei", "must be a text of 14 to 16 digits");
         else if (!strcmp(name, "public_key")) TRY(der_member(v, name, false, &out->public_key, a, e));
         else if (!strcmp(name, "eum_certificate")) TRY(der_member(v, name, true, &out->eum_cert, a, e));
         else if (!strcmp(name, "euicc_certificate")) TRY(der_member(v, name, true, &out->euicc_cert, a, e));
@@ -260,5 +279,6 @@ enum eim_err manage_enrolment_from_json(const json_t *o, struct enrolment *out, 
             return fail_field(e, E_INVALID, NULL, name, "no such member");
     }
     if (!out->eid.n) return fail_field(e, E_INVALID, NULL, "eid", "is missing");
+    if (out->imei.n) TRY(imei_label(out, a, e));
     return OK;
 }

@@ -18,7 +18,7 @@ struct enrolment {
     struct slice eum_cert, euicc_cert; /* DER: the chain is checked against the trusted roots */
     bool has_token; int64_t token;
     bool has_counter; int64_t counter; /* last counterValue the eUICC has seen from this eIM identity; default 0 */
-    struct slice imei;
+    struct slice imei;                 /* 14 to 16 digits: becomes the label "imei" */
     const struct label *labels; size_t nlabels;        /* at most 32; names [a-z0-9_.-]{1,64}, values up to 256 octets of UTF-8 */
     /* filled in: */
     enum eim_err rc;                   /* OK: enrolled; E_CONFLICT: is there already; else refused */

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+enum { EIM_COUNTER_MAX = 0x7fffff };                   /* what every eUICC handles (SGP.32 2.11.1.1) */
 enum kind { ICCID, FLAG, TEXT, NUMBER, HEX, KEY, CERT, PROTOCOLS };
 
 struct member {
@@ -187,6 +188,11 @@ static enum eim_err step_value(const struct row *row, const json_t *members, jso
 static enum eim_err complete(const struct row *row, json_t *value, struct arena *a, struct err *e)
 {
     if (!strcmp(row->name, "listProfileInfo")) json_object_set_new(value, "tagList", hex_json(SGP32_TAGLIST_PROFILE_INFO, a));
+    const json_t *type = json_object_get(value, "eimIdType"), *counter = json_object_get(value, "counterValue");
+    if (type && (json_integer_value(type) < EIM_ID_TYPE_OID || json_integer_value(type) > EIM_ID_TYPE_PROPRIETARY))
+        return fail_field(e, E_INVALID, "SGP.32 2.11.1", "eim_id_type", "must be 1 (OID), 2 (FQDN) or 3 (proprietary)");
+    if (counter && json_integer_value(counter) > EIM_COUNTER_MAX)
+        return fail_field(e, E_INVALID, "SGP.32 2.11.1.1", "counter", "must be at most %d: an eUICC need not take more", EIM_COUNTER_MAX);
     if (!strcmp(row->name, "addEim")) {
         if (!json_object_get(value, "eimPublicKeyData"))
             return fail_field(e, E_RULE, "SGP.32 2.11.1", "addEim", "needs public_key or certificate: without it the eUICC could verify nothing");

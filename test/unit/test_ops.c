@@ -2,6 +2,7 @@
  * by their rule, and results are judged by position. */
 #include "test/lib/test.h"
 
+#include "eim/manage.h"
 #include "eim/ops.h"
 #include "test/lib/vectors.h"
 
@@ -129,6 +130,8 @@ static void unlawful_orders_are_refused_by_their_rule(void **state)
         { "{'ecos':[{'addEim':{'eim_id':'e','public_key':'!!'}}]}", E_INVALID, "addEim.public_key", "base64" },
         { "{'ecos':[{'updateEim':{'eim_id':'e','public_key':'MAA='}}]}", E_RULE, "updateEim", "counter" },
         { "{'ecos':[{'deleteEim':{'eim_id':''}}]}", E_INVALID, "deleteEim.eim_id", "a text" },
+        { "{'ecos':[{'updateEim':{'eim_id':'e','eim_id_type':9}}]}", E_INVALID, "eim_id_type", "proprietary" },
+        { "{'ecos':[{'updateEim':{'eim_id':'e','counter':8388608}}]}", E_INVALID, "counter", "at most" },
         { "{'psmos':[{'getRAT':{}}],'override':['everything']}", E_INVALID, "override", "no_enabled_profile" },
         { "{'psmos':[{'getRAT':{}}],'override':'no_enabled_profile'}", E_INVALID, "override", "list" },
     };
@@ -255,6 +258,31 @@ static void steps_are_shown_with_their_outcomes(void **state)
     json_decref(steps);
 }
 
+static void an_enrolment_is_read_member_by_member(void **state)
+{
+    (void)state;
+    static const struct { const char *json, *field; size_t labels; } rows[] = {
+        { "{'eid':'x','labels':{'site':'a'},'imei':'490154203237518'}", NULL, 2 }, { "{'eid':'x','imei':'4901'}", "imei", 0 },
+        { "{'eid':'x','imei':49015420323751}", "imei", 0 },  { "{'eid':'x','imei':'49015420323751x'}", "imei", 0 },
+        { "{'eid':'x','imei':'490154203237518','labels':{'imei':'1'}}", "imei", 0 }, { "{'labels':{}}", "eid", 0 },
+        { "{'eid':'x','colour':1}", "colour", 0 }, { "{'eid':'x','public_key':'-----BEGIN PUBLIC KEY-----\\nMAA=\\n-----END PUBLIC KEY-----'}", NULL, 0 },
+        { "{'eid':'x','public_key':'!'}", "public_key", 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[256];
+        size_t n = 0;
+        json_t *v;
+        struct enrolment out;
+        for (const char *p = rows[i].json; *p; p++) text[n++] = *p == '\'' ? '"' : *p;
+        e = (struct err){ 0 };
+        assert_ok(json_read((struct slice){ (uint8_t *)text, n }, sizeof text, &v, &e));
+        enum eim_err rc = manage_enrolment_from_json(v, &out, &a, &e);
+        if ((rc == OK) != !rows[i].field || (rows[i].field && strcmp(e.field, rows[i].field))) fail_msg("%s: %s %s", rows[i].json, e.field, e.why);
+        if (rc == OK) assert_int_equal(out.nlabels, rows[i].labels);
+        json_decref(v);
+    }
+}
+
 static void only_lists_are_inventories(void **state)
 {
     (void)state;
@@ -280,7 +308,7 @@ int main(void)
         T(every_psmo_and_eco_is_encoded_as_specified), T(add_eim_asks_the_card_for_a_token),
         T(unlawful_orders_are_refused_by_their_rule), T(overrides_are_named), T(results_are_judged_by_position),
         T(a_rollback_is_told_apart), T(the_last_eim_deleted_is_a_success), T(steps_are_shown_with_their_outcomes),
-        T(only_lists_are_inventories),
+        T(only_lists_are_inventories), T(an_enrolment_is_read_member_by_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
