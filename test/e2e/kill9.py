@@ -177,8 +177,9 @@ class Trial:
             return
         result = tlv_find(value, "BF51") or tlv_find(value, "30", "BF51")
         acks = tlv_find(reply, "BF50", "BF53")
-        if result is not None:
-            check(acks, "a result without an acknowledgement", reply.hex())
+        if result is not None and not acks:         # nothing is promised; right only while no key is known to verify it with
+            same(self.server.get("/v1/devices/" + device)["verification"], "unverified", reply.hex())
+        elif result is not None:
             kept = [o for o in ops if o["result_at"] and self.bytes_of(o, "result") == tlv("BF51", result)]
             same([o["state"] for o in kept], ["done"], "the acknowledged result", ops)
         else:
