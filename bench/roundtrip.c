@@ -1,30 +1,43 @@
 /* roundtrip.c -- signed round trips at full speed: poll, take the signed package, return a signed result, get it acknowledged.
  *
- * Each of C connections (a thread each, blocking, TLS 1.3 keep-alive) works through devices that bench/seed.c made and that have an `enable`
- * waiting. The result is made with asn1/ and crypto/ alone; nothing of eim/ is used. Only acknowledged results (BF53) count. */
+ * One thread drives C connections (TLS 1.3, keep-alive) by epoll, so that the server's replies wake nobody who is awake already.
+ * Each works through devices that bench/seed.c made and that have an `enable` waiting. The result is made with asn1/ and crypto/
+ * alone; nothing of eim/ is used. Only acknowledged results (BF53) count. */
 #include "asn1/sgp32.h"
 #include "crypto/key.h"
 
 #include <openssl/ssl.h>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { CONNS_MAX = 1024, MESSAGE_MAX = 8192, STALL_SECONDS = 20 };
 
 static struct {
     struct sockaddr_in to;
     SSL_CTX *tls;
     struct private_key *key;
-    int64_t next, last;                            /* device numbers still to be done; touched atomically */
+    struct arena arena;                            /* of the message being made */
+    int epoll, open;
+    int64_t next, last;                            /* device numbers still to be done */
     int64_t done, refused, errors;
     double deadline;
 } run;
+
+struct conn {
+    SSL *tls;
+    bool result;                                   /* a result is under way, else a poll */
+    uint8_t eid[16], out[MESSAGE_MAX], in[MESSAGE_MAX + 1];
+    size_t out_n, sent, have;
+};
 
 static double seconds(void)
 {
@@ -69,32 +82,15 @@ static void hang_up(SSL *s)
     close(fd);
 }
 
-/* One POST; the reply's body in `buf`. False when the connection is of no more use or the status is not 200. */
-static bool post(SSL *s, struct slice body, uint8_t *buf, size_t room, struct slice *reply)
+static bool put(struct conn *c, struct slice body)
 {
-    char head[256];
-    uint8_t out[8192];
-    int n = snprintf(head, sizeof head, "POST /gsma/rsp2/asn1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-gsma-rsp-asn1\r\n"
-                     "X-Admin-Protocol: gsma/rsp/v2.1.0\r\nContent-Length: %zu\r\n\r\n", body.n);
-    if ((size_t)n + body.n > sizeof out) return false;
-    memcpy(out, head, (size_t)n);
-    memcpy(out + n, body.p, body.n);
-    if (SSL_write(s, out, n + (int)body.n) <= 0) return false;
-    size_t have = 0;
-    for (;;) {
-        int got = SSL_read(s, buf + have, (int)(room - 1 - have));
-        if (got <= 0) return false;
-        have += (size_t)got;
-        buf[have] = 0;
-        char *end = strstr((char *)buf, "\r\n\r\n");
-        if (!end) continue;
-        char *length = strcasestr((char *)buf, "\r\nContent-Length:");
-        size_t want = length && length < end ? strtoul(length + 17, NULL, 10) : 0, at = (size_t)(end + 4 - (char *)buf);
-        if (at + want > room - 1) return false;
-        if (have < at + want) continue;
-        *reply = (struct slice){ buf + at, want };
-        return !strncmp((char *)buf, "HTTP/1.1 200", 12);
-    }
+    int n = snprintf((char *)c->out, sizeof c->out, "POST /gsma/rsp2/asn1 HTTP/1.1\r\nHost: localhost\r\n"
+                     "Content-Type: application/x-gsma-rsp-asn1\r\nX-Admin-Protocol: gsma/rsp/v2.1.0\r\nContent-Length: %zu\r\n\r\n", body.n);
+    if (!body.p || (size_t)n + body.n > sizeof c->out) return false;
+    memcpy(c->out + n, body.p, body.n);
+    c->out_n = (size_t)n + body.n;
+    c->sent = c->have = 0;
+    return true;
 }
 
 /* The result of an executed enable, signed as an eUICC signs it. */
@@ -121,46 +117,106 @@ static struct slice result_for(const struct euicc_package_signed *q, struct slic
     return der_encode(&esipa_from_ipa_type, &m, a);
 }
 
-static bool trip(SSL *s, int64_t i, struct arena *a)
+/* The poll of the next device; false: none is left, or the time is up. */
+static bool begin(struct conn *c)
 {
-    uint8_t poll[21] = { 0xbf, 0x4f, 0x12, 0x5a, 0x10 }, buf[8192];
-    struct slice reply;
-    struct err e = { 0 };
-    struct esipa_from_eim m;
-    eid_number(i, poll + 5);
-    if (!post(s, (struct slice){ poll, sizeof poll }, buf, sizeof buf, &reply)) return false;
-    if (der_decode(&esipa_from_eim_type, reply, &m, a, &e) != OK ||
-        m.der.which != esipa_from_eim_is_get_eim_package_response ||
-        m.get_eim_package_response.der.which != get_eim_package_response_is_euicc_package_request) {
-        __atomic_add_fetch(&run.refused, 1, __ATOMIC_RELAXED);
-        return true;
-    }
-    struct slice body = result_for(&m.get_eim_package_response.euicc_package_request.euicc_package_signed, (struct slice){ poll + 5, 16 }, a);
-    uint8_t answer[1024];
-    if (!body.p || !post(s, body, answer, sizeof answer, &reply)) return false;
-    bool acked = reply.n > 5 && reply.p[0] == 0xbf && reply.p[1] == 0x50 && reply.p[3] == 0xbf && reply.p[4] == 0x53;
-    __atomic_add_fetch(acked ? &run.done : &run.refused, 1, __ATOMIC_RELAXED);
-    return true;
+    uint8_t poll[21] = { 0xbf, 0x4f, 0x12, 0x5a, 0x10 };
+    if (run.next >= run.last || seconds() >= run.deadline) return false;
+    eid_number(run.next++, c->eid);
+    memcpy(poll + 5, c->eid, sizeof c->eid);
+    c->result = false;
+    return put(c, (struct slice){ poll, sizeof poll });
 }
 
-static void *work(void *arg)
+/* The answer to a poll or to a result: what to send next. False: this connection has nothing more to do. */
+static bool answered(struct conn *c, struct slice reply)
 {
-    struct arena a;
-    (void)arg;
-    arena_init(&a, 1 << 20);
-    SSL *s = dial();
-    while (s && seconds() < run.deadline) {
-        int64_t i = __atomic_fetch_add(&run.next, 1, __ATOMIC_RELAXED);
-        if (i >= run.last) break;
-        arena_reset(&a);
-        if (trip(s, i, &a)) continue;
-        __atomic_add_fetch(&run.errors, 1, __ATOMIC_RELAXED);
-        hang_up(s);
-        s = dial();
+    struct err e = { 0 };
+    struct esipa_from_eim m;
+    if (c->result) {
+        bool acked = reply.n > 5 && reply.p[0] == 0xbf && reply.p[1] == 0x50 && reply.p[3] == 0xbf && reply.p[4] == 0x53;
+        ++*(acked ? &run.done : &run.refused);
+        return begin(c);
     }
-    hang_up(s);
-    arena_free(&a);
-    return NULL;
+    arena_reset(&run.arena);
+    if (der_decode(&esipa_from_eim_type, reply, &m, &run.arena, &e) != OK ||
+        m.der.which != esipa_from_eim_is_get_eim_package_response ||
+        m.get_eim_package_response.der.which != get_eim_package_response_is_euicc_package_request) {
+        run.refused++;
+        return begin(c);
+    }
+    c->result = true;
+    return put(c, result_for(&m.get_eim_package_response.euicc_package_request.euicc_package_signed,
+                             (struct slice){ c->eid, sizeof c->eid }, &run.arena));
+}
+
+/* Is a whole reply there? Its body, and whether the status is 200. */
+static bool complete(struct conn *c, struct slice *body, bool *good)
+{
+    c->in[c->have] = 0;
+    char *end = strstr((char *)c->in, "\r\n\r\n");
+    if (!end) return false;
+    char *length = strcasestr((char *)c->in, "\r\nContent-Length:");
+    size_t want = length && length < end ? strtoul(length + 17, NULL, 10) : 0, at = (size_t)(end + 4 - (char *)c->in);
+    *good = at + want <= MESSAGE_MAX && !strncmp((char *)c->in, "HTTP/1.1 200", 12);
+    *body = (struct slice){ c->in + at, want };
+    return !*good || c->have >= at + want;
+}
+
+/* As far as it goes. False: the connection has nothing more to do, or failed (counted). */
+static bool drive(struct conn *c)
+{
+    for (;;) {
+        size_t n;
+        struct slice body;
+        bool writing = c->sent < c->out_n, good;
+        int r = writing ? SSL_write_ex(c->tls, c->out + c->sent, c->out_n - c->sent, &n)
+                        : SSL_read_ex(c->tls, c->in + c->have, MESSAGE_MAX - c->have, &n);
+        if (r != 1) {
+            int why = SSL_get_error(c->tls, r);
+            if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return true;
+            run.errors++;
+            return false;
+        }
+        if (writing) {
+            c->sent += n;
+            continue;
+        }
+        c->have += n;
+        if (!complete(c, &body, &good)) continue;
+        run.errors += !good;
+        if (!good || !answered(c, body)) return false;
+    }
+}
+
+static bool open_conn(struct conn *c)
+{
+    c->tls = dial();
+    if (!c->tls) return false;
+    struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c };
+    int fd = SSL_get_fd(c->tls);
+    return fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && epoll_ctl(run.epoll, EPOLL_CTL_ADD, fd, &ev) == 0 && begin(c);
+}
+
+static void work(struct conn *conns, int n)
+{
+    struct epoll_event ev[CONNS_MAX];
+    for (int i = 0; i < n; i++) {
+        if (open_conn(&conns[i])) run.open++;
+        else if (!conns[i].tls) run.errors++;
+    }
+    while (run.open && seconds() < run.deadline + STALL_SECONDS) {
+        int got = epoll_wait(run.epoll, ev, CONNS_MAX, 1000);
+        for (int i = 0; i < got; i++) {
+            struct conn *c = ev[i].data.ptr;
+            if (!c->tls || drive(c)) continue;
+            hang_up(c->tls);
+            c->tls = NULL;
+            run.open--;
+        }
+    }
+    run.errors += run.open;                        /* those never got an answer */
+    for (int i = 0; i < n; i++) hang_up(conns[i].tls);
 }
 
 static double cpu_of(const char *pid)
@@ -185,11 +241,13 @@ int main(int argc, char **argv)
         return 2;
     }
     struct err e = { 0 };
-    int threads = (int)strtol(argv[5], NULL, 10);
-    pthread_t t[256];
+    static struct conn conns[CONNS_MAX];
+    int n = (int)strtol(argv[5], NULL, 10);
     signal(SIGPIPE, SIG_IGN);
     run.to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)strtol(argv[1], NULL, 10)), .sin_addr = { htonl(INADDR_LOOPBACK) } };
     run.tls = SSL_CTX_new(TLS_client_method());
+    run.epoll = epoll_create1(EPOLL_CLOEXEC);
+    arena_init(&run.arena, 1 << 20);
     if (!run.tls || private_key_load(&run.key, argv[2], &e) != OK) {
         fprintf(stderr, "roundtrip: %s\n", e.why);
         return 1;
@@ -199,14 +257,13 @@ int main(int argc, char **argv)
     const char *pid = argc > 7 ? argv[7] : NULL;
     double cpu = pid ? cpu_of(pid) : 0, start = seconds();
     run.deadline = start + strtod(argv[6], NULL);
-    if (threads > 256) threads = 256;
-    for (int i = 0; i < threads; i++) pthread_create(&t[i], NULL, work, NULL);
-    for (int i = 0; i < threads; i++) pthread_join(t[i], NULL);
+    work(conns, n < CONNS_MAX ? n : CONNS_MAX);
     double took = seconds() - start;
     cpu = pid ? cpu_of(pid) - cpu : 0;
     printf("round_trips %lld refused %lld errors %lld seconds %.2f per_s %.0f server_cpu_us %.1f next %lld\n", (long long)run.done,
            (long long)run.refused, (long long)run.errors, took, (double)run.done / took, run.done ? cpu * 1e6 / (double)run.done : 0,
            (long long)run.next);
+    arena_free(&run.arena);
     private_key_free(run.key);
     SSL_CTX_free(run.tls);
     return run.errors || run.refused || !run.done;
