@@ -42,6 +42,7 @@ struct driver {
     enum eim_err (*lock)(struct conn *c, struct err *e);
     enum eim_err (*unlock)(struct conn *c, bool keep, struct err *e);
     enum eim_err (*script)(struct conn *c, const char *sql, struct err *e);
+    /* control -- a driver may put off a BEGIN until the first query; then that is where its errors show. */
     enum eim_err (*control)(struct conn *c, enum control what, struct err *e);
     /* run -- start a query; the values must stay as they are until finish. */
     enum eim_err (*run)(struct conn *c, enum query_id q, const struct value *v, struct err *e);

@@ -91,19 +91,9 @@ enum eim_err line_control(struct line *l, enum control what, struct err *e)
 
 enum eim_err line_begin(struct line *l, enum control what, struct err *e)
 {
-    struct err first = { 0 };
     TRY(line_ready(l, e));
     l->conn->trouble = TROUBLE_NONE;
-    enum eim_err rc = line_control(l, what, &first);
-    if (rc != OK && l->conn->trouble == TROUBLE_LOST) {
-        line_drop(l);
-        TRY(line_ready(l, e));
-        rc = line_control(l, what, e);
-    } else if (rc != OK) {
-        fail(e, rc, NULL, "%s", first.why);
-    }
-    if (rc != OK && l->conn->trouble == TROUBLE_LOST) line_drop(l);
-    return rc;
+    return line_control(l, what, e);
 }
 
 void line_rollback(struct line *l)

@@ -1,7 +1,10 @@
 /* postgres.c -- the driver for PostgreSQL, over libpq, all values in binary.
  *
  * Each query is prepared once a connection, by its name; the server infers the types of the parameters from the columns
- * they meet. A connection that breaks is reported as TROUBLE_LOST, and whoever owns the line makes another one. */
+ * they meet. A connection that breaks is reported as TROUBLE_LOST, and whoever owns the line makes another one.
+ *
+ * Round trips to the server are what a short transaction costs. So BEGIN is owed until the first query and goes out with it
+ * (libpq's pipeline mode), and nobody waits for the COMMIT of a reader: its answer is taken in before the next use. */
 #include <endian.h>
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -12,6 +15,7 @@
 
 enum {
     SQL_MAX = 65536,
+    VALUE_MAX = 1 << 29,                           /* bytes; the server's limit is 1 GiB a row */
     MIGRATION_LOCK = 0x65494d64,                   /* the key of the advisory lock */
 };
 
@@ -20,6 +24,8 @@ struct postgres_conn {
     PGconn *pg;
     PGresult *result;
     int row, rows;
+    const char *owed;                              /* the BEGIN that has not been sent, or NULL */
+    bool reading, drain;                           /* a reader's transaction; the answer to its COMMIT has not been taken in */
     bool prepared[Q_END];
 };
 
@@ -185,40 +191,109 @@ static enum eim_err postgres_unlock(struct conn *conn, bool keep, struct err *e)
 
 /* ---- transactions ---- */
 
-static enum eim_err postgres_control(struct conn *conn, enum control what, struct err *e)
+/* drained -- take in the answer that nobody waited for. */
+static enum eim_err drained(struct postgres_conn *c, struct err *e)
 {
-    static const char *const sql[CTL_END] = {
-        [CTL_BEGIN_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", [CTL_BEGIN_WRITE] = "BEGIN",
-        [CTL_SAVEPOINT] = "SAVEPOINT job", [CTL_RELEASE] = "RELEASE job", [CTL_ROLLBACK_TO] = "ROLLBACK TO job",
-        [CTL_COMMIT] = "COMMIT", [CTL_ROLLBACK] = "ROLLBACK",
-    };
-    struct postgres_conn *c = of(conn);
-    TRY(take(c, PQexec(c->pg, sql[what]), e));
+    enum eim_err rc = OK;
+    PGresult *r;
+    while (c->drain && (r = PQgetResult(c->pg))) {
+        if (PQresultStatus(r) != PGRES_COMMAND_OK) rc = trouble(c, r, e);
+        PQclear(r);
+    }
+    c->drain = false;
+    return rc;
+}
+
+static enum eim_err postgres_end(struct postgres_conn *c, enum control what, struct err *e)
+{
+    bool commit = what == CTL_COMMIT, nothing = c->owed != NULL;
+    c->owed = NULL;
+    if (nothing) return OK;
+    if (commit && c->reading) {
+        c->drain = PQsendQuery(c->pg, "COMMIT") == 1;
+        if (!c->drain) c->conn.trouble = TROUBLE_LOST;
+        return c->drain ? OK : say(e, E_STORE, c->pg, PQerrorMessage(c->pg));
+    }
+    TRY(take(c, PQexec(c->pg, commit ? "COMMIT" : "ROLLBACK"), e));
     /* COMMIT of a transaction in which something failed says ROLLBACK, and that it went well. */
-    bool undone = what == CTL_COMMIT && strcmp(PQcmdStatus(c->result), "COMMIT") != 0;
-    postgres_finish(conn);
+    bool undone = commit && strcmp(PQcmdStatus(c->result), "COMMIT") != 0;
+    postgres_finish(&c->conn);
     return undone ? fail(e, E_STORE, NULL, "PostgreSQL: the transaction was rolled back") : OK;
 }
 
+static enum eim_err postgres_control(struct conn *conn, enum control what, struct err *e)
+{
+    struct postgres_conn *c = of(conn);
+    TRY(drained(c, e));
+    if (what == CTL_COMMIT || what == CTL_ROLLBACK) return postgres_end(c, what, e);
+    c->reading = what == CTL_BEGIN_READ;
+    c->owed = c->reading ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN";
+    return OK;
+}
+
 /* ---- queries ---- */
+
+/* The parameters of a query as libpq wants them. */
+struct bound {
+    int64_t ints[PARAMS_MAX];
+    const char *values[PARAMS_MAX];
+    int n, lengths[PARAMS_MAX], binary[PARAMS_MAX];
+};
+
+static enum eim_err bind(struct bound *b, unsigned n, const struct value *v, struct err *e)
+{
+    b->n = (int)n;
+    for (unsigned i = 0; i < n; i++) {
+        if (v[i].is_bytes && v[i].s.n > VALUE_MAX) return fail(e, E_TOO_LARGE, NULL, "a value is too large for the store");
+        b->ints[i] = (int64_t)htobe64((uint64_t)v[i].i);
+        b->values[i] = !v[i].is_bytes ? (const char *)&b->ints[i] : v[i].s.n ? (const char *)v[i].s.p : "";
+        b->lengths[i] = v[i].is_bytes ? (int)v[i].s.n : 8;
+        b->binary[i] = 1;
+    }
+    return OK;
+}
+
+/* begin_and_run -- the BEGIN that is owed and a query, in one round trip. */
+static enum eim_err begin_and_run(struct postgres_conn *c, const char *name, const struct bound *b, struct err *e)
+{
+    PGresult *r, *last = NULL;
+    enum eim_err rc = OK;
+    bool synced = false;
+    const char *begin = c->owed;
+    c->owed = NULL;
+    bool sent = PQenterPipelineMode(c->pg) && PQsendQueryParams(c->pg, begin, 0, NULL, NULL, NULL, NULL, 1)
+        && PQsendQueryPrepared(c->pg, name, b->n, b->values, b->lengths, b->binary, 1) && PQpipelineSync(c->pg);
+    for (int none = 0; sent && !synced && none < 2;) {         /* each answer is followed by one NULL, the last by the sync */
+        if (!(r = PQgetResult(c->pg))) {
+            none++;
+            continue;
+        }
+        none = 0;
+        ExecStatusType st = PQresultStatus(r);
+        synced = st == PGRES_PIPELINE_SYNC;
+        if (rc == OK && !synced && st != PGRES_COMMAND_OK && st != PGRES_TUPLES_OK) rc = trouble(c, r, e);
+        PQclear(synced ? r : last);
+        if (!synced) last = r;
+    }
+    if (!synced || !PQexitPipelineMode(c->pg)) {
+        c->conn.trouble = TROUBLE_LOST;
+        if (rc == OK) rc = say(e, E_STORE, c->pg, PQerrorMessage(c->pg));
+    }
+    if (rc == OK && last) return take(c, last, e);
+    PQclear(last);
+    return rc;
+}
 
 static enum eim_err postgres_run(struct conn *conn, enum query_id q, const struct value *v, struct err *e)
 {
     struct postgres_conn *c = of(conn);
     const struct query *query = &queries[q];
-    int64_t ints[PARAMS_MAX];
-    const char *values[PARAMS_MAX];
-    int lengths[PARAMS_MAX], binary[PARAMS_MAX];
+    struct bound b;
+    TRY(bind(&b, query->params_n, v, e));
     if (!c->prepared[q]) TRY(filled(c, query->sql, query->name, e));
     c->prepared[q] = true;
-    for (unsigned i = 0; i < query->params_n; i++) {
-        ints[i] = (int64_t)htobe64((uint64_t)v[i].i);
-        values[i] = !v[i].is_bytes ? (const char *)&ints[i] : v[i].s.n ? (const char *)v[i].s.p : "";
-        lengths[i] = v[i].is_bytes ? (int)v[i].s.n : 8;
-        binary[i] = 1;
-        if (v[i].is_bytes && v[i].s.n > 1 << 29) return fail(e, E_TOO_LARGE, NULL, "a value is too large for the store");
-    }
-    TRY(take(c, PQexecPrepared(c->pg, query->name, (int)query->params_n, values, lengths, binary, 1), e));
+    if (c->owed) TRY(begin_and_run(c, query->name, &b, e));
+    else TRY(take(c, PQexecPrepared(c->pg, query->name, b.n, b.values, b.lengths, b.binary, 1), e));
     c->rows = PQntuples(c->result);
     c->row = -1;
     return OK;

@@ -52,6 +52,30 @@ static struct value member(const struct column *c, const void *row)
     return v;
 }
 
+static enum eim_err run_begun(struct tx *t, enum query_id id, const struct value *v, struct err *e)
+{
+    if (!t->begun) TRY(line_begin(t->line, CTL_BEGIN_READ, e));
+    t->begun = true;
+    TRY(store_count(t->line->store, e));
+    return t->line->store->driver->run(t->line->conn, id, v, e);
+}
+
+/* run -- run_begun. A reader's connection that is found dead by its first statement is replaced once: nothing was read yet. */
+static enum eim_err run(struct tx *t, enum query_id id, const struct value *v, struct err *e)
+{
+    struct err why = { 0 };
+    bool first = !t->begun;
+    enum eim_err rc = run_begun(t, id, v, &why);
+    if (rc != OK && first && t->line->conn && t->line->conn->trouble == TROUBLE_LOST) {
+        line_drop(t->line);
+        t->begun = false;
+        why = (struct err){ 0 };
+        rc = run_begun(t, id, v, &why);
+    }
+    if (rc != OK) fail(e, rc, NULL, "%s", why.why);
+    return rc;
+}
+
 static enum eim_err query_start(struct tx *t, enum query_id id, const void *row, const struct value *args, size_t args_n, struct err *e)
 {
     const struct query *q = &queries[id];
@@ -64,11 +88,8 @@ static enum eim_err query_start(struct tx *t, enum query_id id, const void *row,
             return fail_field(e, E_INVALID, NULL, c->name ? c->name : q->name, "text is not UTF-8, or holds a NUL");
     }
     if (t->broken) return fail(e, E_STORE, NULL, "an earlier statement of this transaction failed");
-    enum eim_err rc = t->begun ? OK : line_begin(t->line, CTL_BEGIN_READ, e);
-    if (rc == OK) t->begun = true;
-    if (rc == OK) rc = store_count(t->line->store, e);
-    if (rc == OK) rc = t->line->store->driver->run(t->line->conn, id, v, e);
-    if (rc != OK) t->broken = true;
+    enum eim_err rc = run(t, id, v, e);
+    t->broken = rc != OK;
     return rc;
 }
 

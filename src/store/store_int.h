@@ -54,7 +54,7 @@ MUST enum eim_err line_ready(struct line *l, struct err *e);
 void line_drop(struct line *l);
 /* line_control -- a control statement, counted (store_fail_at). A ROLLBACK that fails drops the connection. */
 MUST enum eim_err line_control(struct line *l, enum control what, struct err *e);
-/* line_begin -- get ready and begin; a connection found dead is replaced once. */
+/* line_begin -- get ready and begin. */
 MUST enum eim_err line_begin(struct line *l, enum control what, struct err *e);
 void line_rollback(struct line *l);
 
