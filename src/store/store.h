@@ -11,7 +11,9 @@
  *
  * Slices in rows read are allocated in the arena passed in. Slices in rows written are borrowed until the verb returns.
  * Every verb returns E_STORE when the backend failed, E_NOMEM when the arena is full; then the transaction is only
- * good for ending. Inside apply() any error rolls back that job alone. Verbs never log, never read the clock. */
+ * good for ending. Inside apply() any error rolls back that job alone. Verbs never log, never read the clock.
+ * Columns of text (labels, names, sentences, audit lines, principals, eimId, FQDN, roles) must be UTF-8 without NUL, else E_INVALID
+ * naming the column; all other slices are any bytes. A row that belongs to a device which does not exist is E_NOT_FOUND. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -62,13 +64,14 @@ struct store_job {
 };
 /* store_submit -- queue the job; never blocks. E_BUSY (queue full) or E_STORE (closing): then neither function is called. */
 MUST enum eim_err store_submit(struct store *s, struct store_job *job, struct err *e);
-/* store_run -- submit and wait for done; job->done may be NULL. Not on loop threads, not inside apply(). */
+/* store_run -- submit and wait; job->done may be NULL, and is called on the caller's thread. Not on loop threads, not inside apply() or
+ * done(). */
 MUST enum eim_err store_run(struct store *s, struct store_job *job, struct err *e);
 
 /* ---- tenants and identities (small, copied to every shard) ---- */
 struct identity_list { struct identity *v; size_t n; };
 MUST enum eim_err store_identity_list(struct tx *t, struct identity_list *out, struct arena *a, struct err *e);
-/* store_identity_put -- insert, or replace the row with the same id. The tenant `default` has id 1 from the first migration. */
+/* store_identity_put -- insert, or replace the row with the same id; E_CONFLICT when another of the tenant has this eimId. The tenant `default` has id 1 from the first migration. */
 MUST enum eim_err store_identity_put(struct tx *t, const struct identity *i, struct err *e);
 
 /* ---- devices ---- */
@@ -125,6 +128,7 @@ MUST enum eim_err store_data_put(struct tx *t, int64_t association, int64_t tena
 MUST enum eim_err store_data_get(struct tx *t, int64_t association, struct device_data *out, struct arena *a, struct err *e);   /* as_of_us 0 = none */
 
 /* ---- operations ---- */
+/* store_operation_insert -- E_CONFLICT when the device has an operation with this id. */
 MUST enum eim_err store_operation_insert(struct tx *t, const struct operation *o, struct err *e);
 /* store_operation_get -- out->id == 0 means there is none. */
 MUST enum eim_err store_operation_get(struct tx *t, int64_t association, int64_t id, struct operation *out, struct arena *a, struct err *e);
@@ -143,7 +147,8 @@ struct operation_list { struct operation *v; size_t n; };
  * `with_bytes` false leaves package and result empty. */
 MUST enum eim_err store_operation_list(struct tx *t, int64_t association, int64_t before, unsigned limit, bool with_bytes,
                                        struct operation_list *out, struct arena *a, struct err *e);
-/* store_operation_list_tenant -- the same over a tenant, optionally only one state (OP_STATE_END = all). Scans by id downwards. */
+/* store_operation_list_tenant -- the same over a tenant, optionally only one state (OP_STATE_END = all), without package and
+ * result. Scans by id downwards. */
 MUST enum eim_err store_operation_list_tenant(struct tx *t, int64_t tenant, enum operation_state state, int64_t before, unsigned limit,
                                               struct operation_list *out, struct arena *a, struct err *e);
 /* store_operation_pending_count -- pending operations of one device. */
@@ -160,7 +165,8 @@ struct notification {
     int64_t received_us;
 };
 /* store_notification_put -- store it once: the same (association, seq, raw) again is OK and changes nothing; another raw under the
- * same seq is E_CONFLICT; NOTIFICATION_KEPT beyond 32 a device is E_LIMIT. */
+ * same seq is E_CONFLICT, but NOTIFICATION_VERIFIED takes the place of a NOTIFICATION_KEPT (what is not proven keeps nothing proven out);
+ * NOTIFICATION_KEPT beyond 32 a device is E_LIMIT. */
 MUST enum eim_err store_notification_put(struct tx *t, const struct notification *n, struct err *e);
 struct notification_list { struct notification *v; size_t n; };
 MUST enum eim_err store_notification_list(struct tx *t, int64_t association, struct notification_list *out, struct arena *a, struct err *e);
@@ -172,7 +178,7 @@ struct hint {
     struct slice why, raw;                         /* one sentence; the exact bytes, at most 16 KiB */
 };
 enum { HINTS_MAX = 32 };
-/* store_hint_put -- keep it; the oldest of a device goes when there are HINTS_MAX. */
+/* store_hint_put -- keep it; the oldest of a device goes when there are HINTS_MAX. E_TOO_LARGE above 16 KiB. */
 MUST enum eim_err store_hint_put(struct tx *t, const struct hint *h, struct err *e);
 struct hint_list { struct hint *v; size_t n; };
 MUST enum eim_err store_hint_list(struct tx *t, int64_t association, struct hint_list *out, struct arena *a, struct err *e);
@@ -192,7 +198,7 @@ struct token {
     struct slice name, role;
     int64_t created_us, expires_us, revoked_us;    /* 0 = never */
 };
-MUST enum eim_err store_token_put(struct tx *t, const struct token *k, struct err *e);        /* insert or replace by id */
+MUST enum eim_err store_token_put(struct tx *t, const struct token *k, struct err *e);        /* insert or replace by id; E_CONFLICT: the hash of another */
 MUST enum eim_err store_token_find(struct tx *t, const uint8_t hash[32], struct token *out, struct arena *a, struct err *e);   /* id 0 = none */
 
 #endif
