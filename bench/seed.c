@@ -1,6 +1,6 @@
 /* seed.c -- fills a data directory's store with a fleet, so that the server can be measured under it.
  *
- * Devices that have made their first contact long ago: key pinned, one inventory, two profiles. From device number IDLE on each
+ * Devices that have made their first contact long ago: key pinned, one inventory, two profiles, last heard now. From device number IDLE on each
  * has one `enable` waiting. One key serves all devices: the server parses and verifies all the same.
  *
  * The rows go in through the store's own verbs, in the order of enrolment: association numbers are a keyed hash, so the tables get
@@ -78,6 +78,7 @@ static enum eim_err put(struct tx *t, int64_t i, struct err *e)
     };
     if (i >= set.idle) d.next_op = o.id;
     TRY(store_device_insert(t, &d, e));
+    TRY(store_contact_put(t, &(struct contact){ d.association, now }, 1, e));
     TRY(store_profile_replace(t, d.association, d.tenant, p, 2, e));
     return i >= set.idle ? store_operation_insert(t, &o, e) : OK;
 }

@@ -138,10 +138,17 @@ enum eim_err store_label_list(struct tx *t, int64_t association, struct label_li
     return query_rows(t, Q_LABEL_LIST, ARGS(V_INT(association)), LIST(out), a, e);
 }
 
+/* Most devices were heard before: their row is updated by itself. Only the others need their tenant, out of a far larger table. */
+static enum eim_err contact_put(struct tx *t, const struct contact *c, struct err *e)
+{
+    int64_t changed;
+    TRY(query_exec(t, Q_CONTACT_SEEN, NULL, ARGS(V_INT(c->association), V_INT(c->seen_us)), &changed, e));
+    return changed ? OK : query_exec(t, Q_CONTACT_PUT, NULL, ARGS(V_INT(c->association), V_INT(c->seen_us)), NULL, e);
+}
+
 enum eim_err store_contact_put(struct tx *t, const struct contact *c, size_t n, struct err *e)
 {
-    for (size_t i = 0; i < n; i++)
-        TRY(query_exec(t, Q_CONTACT_PUT, NULL, ARGS(V_INT(c[i].association), V_INT(c[i].seen_us)), NULL, e));
+    for (size_t i = 0; i < n; i++) TRY(contact_put(t, &c[i], e));
     return OK;
 }
 

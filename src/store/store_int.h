@@ -11,6 +11,7 @@ enum {
     READERS_MAX = 64, WRITERS_MAX = 64,
     BATCH_MAX = 64,                                /* jobs a COMMIT (design 6) */
     BATCH_WAIT_US = 2000,                          /* how long a COMMIT may wait for more of them */
+    BATCH_MOST_US = 10000,                         /* after so long it is time to commit, even if more of them wait */
     AGAIN_MAX = 3,                                 /* tries after a serialization failure or deadlock */
     READER_WAIT_S = 5,                             /* how long store_read_begin waits for a free connection */
     RECONNECT_MS = 250,                            /* least time between two attempts to connect */

@@ -89,13 +89,14 @@ static struct store_job *next_job(struct writer *w, unsigned in_batch, int64_t b
 {
     struct store_job *job = NULL;
     struct timespec until = { 0 };
+    if (in_batch == BATCH_MAX || store_clock_us() > began_us + BATCH_MOST_US) return NULL;
     pthread_mutex_lock(&w->lock);
-    if (in_batch < BATCH_MAX && !w->first && in_batch < w->last_batch && !w->closing) {
+    if (!w->first && in_batch < w->last_batch && !w->closing) {
         int64_t us = began_us + BATCH_WAIT_US;
         until = (struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
         while (!w->first && !w->closing && pthread_cond_timedwait(&w->work, &w->lock, &until) == 0) {}
     }
-    if (in_batch < BATCH_MAX && (job = w->first)) {
+    if ((job = w->first)) {
         if (!(w->first = job->next)) w->last = &w->first;
         w->queued--;
     }

@@ -107,6 +107,9 @@ ON CONFLICT (association, name) DO UPDATE SET value = excluded.value;
 -- name: label_list(association) -> label
 SELECT @label FROM label WHERE association = $association ORDER BY name;
 
+-- name: contact_seen(association, seen_us)
+UPDATE contact SET seen_us = $seen_us WHERE association = $association AND seen_us < $seen_us;
+
 -- name: contact_put(association, seen_us)
 INSERT INTO contact (association, tenant, seen_us)
 SELECT association, tenant, CAST($seen_us AS BIGINT) FROM device WHERE association = $association
