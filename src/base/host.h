@@ -5,12 +5,14 @@
 
 struct env;
 struct store;
+struct outbound;
 struct signer;
 
 struct host {
     struct env *env;
     struct store *store;
     struct signer *signer;
+    struct outbound *outbound;         /* base/outbound.h; NULL: nothing is reached */
 };
 
 #endif
