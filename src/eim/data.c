@@ -127,7 +127,7 @@ enum eim_err data_accept(struct esipa_work *w, struct tx *t, const struct ipa_eu
     p->d.wants &= ~(int64_t)(WANT_DATA | WANT_RESULTS);
     p->device_dirty = true;
     if (!error) TRY(accept_content(w, t, d, r->der.raw, why, e));
-    if (p->d.key_class == KEY_NONE) {              /* anybody could have answered: ask again, but not before the next usual contact */
+    if (p->d.key_class == KEY_NONE) {              /* anybody could have answered: ask again, after a pause */
         p->d.wants |= WANT_DATA;
         p->d.data_deliveries = DATA_DELIVERIES;
         p->d.data_sent_us = p->now;

@@ -16,7 +16,7 @@ enum {
     DATA_DELIVERIES = 2,               /* an IpaEuiccDataRequest unanswered so often no longer blocks packages */
     DELIVERIES_AT_ONCE = 3,            /* then redeliveries are DELIVERY_PAUSE_US apart */
     DELIVERY_PAUSE_US = 60 * 1000000,
-    NOTE_PAUSE_US = 10 * 1000000,      /* rPLMN and announced changes of one device are written no more often */
+    NOTE_PAUSE_US = 10 * 1000000,      /* what a poll alone causes to be written of one device is written no more often */
     HINTS_A_SECOND = 200,              /* of all devices: anybody can send what becomes a hint, and each is a durable write */
     TXID_SIZE = 16,
 };

@@ -237,12 +237,13 @@ enum eim_err outcome_unknown(struct plan *p, struct plan_op *o, const char *why,
     return OK;
 }
 
-/* Is an IpaEuiccDataRequest due? Unanswered twice it waits for a usual contact interval, and for everything else (`last`). */
+/* Is an IpaEuiccDataRequest due? Unanswered twice it waits for a pause, and for everything else (`last`). Without a key the pause is
+ * short: no result of such a device counts before its certificates are here, and both unanswered requests may be replies that got lost. */
 static bool data_due(const struct plan *p, bool last)
 {
     if (!(p->d.wants & (WANT_DATA | WANT_RESULTS))) return false;
     if (p->d.data_deliveries < DATA_DELIVERIES) return true;
-    int64_t pause = p->d.key_class == KEY_NONE ? p->set.auto_interval_us : p->set.contact_interval_us;
+    int64_t pause = p->d.key_class == KEY_NONE ? NOTE_PAUSE_US : p->set.contact_interval_us;
     return last && p->now - p->d.data_sent_us >= pause;
 }
 

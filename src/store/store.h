@@ -71,7 +71,8 @@ MUST enum eim_err store_run(struct store *s, struct store_job *job, struct err *
 /* ---- tenants and identities (small, copied to every shard) ---- */
 struct identity_list { struct identity *v; size_t n; };
 MUST enum eim_err store_identity_list(struct tx *t, struct identity_list *out, struct arena *a, struct err *e);
-/* store_identity_put -- insert, or replace the row with the same id; E_CONFLICT when another of the tenant has this eimId. The tenant `default` has id 1 from the first migration. */
+/* store_identity_put -- insert, or replace the row with the same id; E_CONFLICT when another of the tenant has this eimId. The tenant
+ * `default` has id 1 from the first migration. */
 MUST enum eim_err store_identity_put(struct tx *t, const struct identity *i, struct err *e);
 
 /* ---- devices ---- */

@@ -49,6 +49,27 @@ static void first_contact_verifies_the_chain_and_takes_an_inventory(void **state
     assert_int_equal(g.n.removed, g.n.acks);
 }
 
+/* Both data requests left and neither arrived, as when the server dies twice: the device is not left without a key for long. */
+static void two_lost_data_requests_are_made_good_within_the_same_contact(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        f.lose_reply = 1;
+        assert_int_equal(gadget_contact(&g), SIM_RETRY);
+    }
+    struct device_view v = gadget_view(&g);
+    assert_int_equal(v.device.key_class, KEY_NONE);
+    assert_int_equal(v.device.data_deliveries, 2);
+    f.lose_reply = 0;
+    gadget_contact(&g);
+    assert_int_equal(gadget_view(&g).device.key_class, KEY_NONE);      /* a package goes first now, and its result proves nothing */
+    field_pass(&f, 11);
+    gadget_settle(&g);
+    assert_int_equal(gadget_view(&g).device.key_class, KEY_CI);
+    v = gadget_view(&g);
+    assert_true(device_inventory_fresh(&v.device));
+}
+
 static void a_switch_is_executed_proven_and_followed_by_an_inventory(void **state)
 {
     (void)state;
@@ -216,6 +237,7 @@ int main(void)
 #define T(t) cmocka_unit_test_setup_teardown(t, up, down)
     const struct CMUnitTest tests[] = {
         T(first_contact_verifies_the_chain_and_takes_an_inventory),
+        T(two_lost_data_requests_are_made_good_within_the_same_contact),
         T(a_switch_is_executed_proven_and_followed_by_an_inventory),
         T(a_refused_enable_fails_with_the_code_of_the_card),
         T(any_one_lost_reply_changes_nothing_in_the_end),
