@@ -10,18 +10,23 @@
 #include <string.h>
 #include <time.h>
 
-enum { COUNT_EVERY = 300 };            /* turns between two counts of all devices, which scan a table */
+enum {
+    COUNT_EVERY = 300,                 /* turns between two counts of all devices, which scan a table */
+    OUTBOX_EVERY = 15,                 /* and of the outbox, which scan an index of what is under way */
+};
 
 struct janitor {
     struct eim *eim;
     struct store *store;
     pthread_t thread;
-    pthread_mutex_t lock;              /* guards stop */
+    pthread_mutex_t lock;              /* guards stop and the outbox's numbers */
     pthread_cond_t wake;
     bool stop;
     bool failing;                      /* the thread's own */
     unsigned rows;                     /* atomic */
     int64_t devices;                   /* atomic */
+    bool has_outbox;                   /* guarded by lock, as the next */
+    struct eim_outbox outbox;
 };
 
 static enum eim_err count(struct janitor *j, struct err *e)
@@ -35,11 +40,23 @@ static enum eim_err count(struct janitor *j, struct err *e)
     return rc;
 }
 
+static enum eim_err count_outbox(struct janitor *j, struct err *e)
+{
+    struct eim_outbox now;
+    TRY(eim_outbox(j->eim, &now, e));
+    pthread_mutex_lock(&j->lock);
+    j->outbox = now;
+    j->has_outbox = true;
+    pthread_mutex_unlock(&j->lock);
+    return OK;
+}
+
 static void turn(struct janitor *j, unsigned long number)
 {
     struct err e = { 0 };
     enum eim_err rc = eim_sweep(j->eim, __atomic_load_n(&j->rows, __ATOMIC_RELAXED), &e);
     if (rc == OK && number % COUNT_EVERY == 0) rc = count(j, &e);
+    if (rc == OK && number % OUTBOX_EVERY == 0) rc = count_outbox(j, &e);
     if ((rc != OK) == j->failing) return;
     j->failing = rc != OK;
     if (j->failing) log_msg(LOG_ERROR, "janitor", "%s: %s", err_name(rc), e.why);
@@ -103,4 +120,13 @@ void janitor_rows(struct janitor *j, unsigned rows)
 int64_t janitor_devices(const struct janitor *j)
 {
     return __atomic_load_n(&j->devices, __ATOMIC_RELAXED);
+}
+
+bool janitor_outbox(struct janitor *j, struct eim_outbox *out)
+{
+    pthread_mutex_lock(&j->lock);
+    bool has = j->has_outbox;
+    *out = j->outbox;
+    pthread_mutex_unlock(&j->lock);
+    return has;
 }

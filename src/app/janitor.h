@@ -5,9 +5,11 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct eim;
+struct eim_outbox;
 struct janitor;
 struct store;
 
@@ -19,5 +21,7 @@ void janitor_stop(struct janitor *j);
 void janitor_rows(struct janitor *j, unsigned rows);
 /* janitor_devices -- devices of all tenants as last counted, -1 before. Any thread. */
 int64_t janitor_devices(const struct janitor *j);
+/* janitor_outbox -- the outbox as last counted; false before. Any thread. */
+bool janitor_outbox(struct janitor *j, struct eim_outbox *out);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "app/init.h"
 #include "app/janitor.h"
+#include "app/runner.h"
 #include "app/system.h"
 #include "base/env.h"
 #include "base/file.h"
@@ -53,6 +54,7 @@ struct server {
     struct esipa_door esipa;
     struct rest rest;
     struct janitor *janitor;
+    struct runner *forwarders;
     int64_t started_us;
 };
 
@@ -100,6 +102,10 @@ static struct eim_settings eim_settings_of(const struct conf *c)
     s.contact_interval_us = c->eim_contact_interval;
     s.auto_interval_us = c->eim_auto_interval;
     s.contact_flush_us = c->eim_contact_flush;
+    s.notify_retry_us = c->notify_retry;
+    s.notify_retry_max_us = c->notify_retry_max;
+    s.notify_give_up_us = c->notify_give_up;
+    s.notify_per_address = (unsigned)c->notify_per_address;
     return s;
 }
 
@@ -130,6 +136,7 @@ static enum eim_err ready(void *arg, struct err *e)
 static void metrics(void *arg, struct buf *out)
 {
     struct server *s = arg;
+    struct eim_outbox outbox;
     const struct metrics_source m = {
         .eim = s->eim,
         .version = EIMD_VERSION,
@@ -137,6 +144,9 @@ static void metrics(void *arg, struct buf *out)
         .started_us = s->started_us,
         .listeners = { { "device", s->device_http, s->device_work }, { "api", s->api_http, s->api_work } },
         .devices = janitor_devices(s->janitor),
+        .now_us = s->env->now(s->env),
+        .has_outbox = janitor_outbox(s->janitor, &outbox),
+        .outbox = &outbox,
     };
     metrics_print(&m, out);
 }
@@ -157,6 +167,11 @@ static enum eim_err tls_anchor(void *arg, struct slice *der, struct arena *a, st
     const uint8_t *last = pem;
     for (const uint8_t *p = pem; (p = memmem(p, n - (size_t)(p - pem), begin, sizeof begin - 1)) != NULL; p++) last = p;
     return cert_read(slice_of(last, n - (size_t)(last - pem)), der, a, e);
+}
+
+static enum eim_err forward(void *arg, bool *did, struct err *e)
+{
+    return eim_forward(((struct server *)arg)->eim, did, e);
 }
 
 static void handle_device(void *arg, struct http_exchange *x)
@@ -302,6 +317,8 @@ static enum eim_err open_doors(struct server *s, struct err *e)
         .host = &s->host, .eim = s->eim, .work = s->api_work, .metrics_from = c->api_metrics_from.v, .n_metrics_from = c->api_metrics_from.n,
         .arg = s, .ready = ready, .metrics = metrics, .tls_anchor = tls_anchor });
     TRY(janitor_start(&s->janitor, s->eim, s->host.store, (unsigned)c->eim_sweep_rows, &s->arena, e));
+    struct runner_config forwarders = { .name = "notify", .threads = (unsigned)c->notify_workers, .work = forward, .arg = s };
+    TRY(runner_start(&s->forwarders, &forwarders, &s->arena, e));
     __atomic_store_n(&s->serving, true, __ATOMIC_RELEASE);
     return OK;
 }
@@ -430,6 +447,7 @@ void server_stop(struct server *s)
     if (s->api_http) http_server_drain(s->api_http, s->now.server_drain_timeout);
     http_server_free(s->device_http);                  /* waits for every request under way: workers and store still run */
     http_server_free(s->api_http);
+    runner_stop(s->forwarders);
     janitor_stop(s->janitor);
     work_stop(s->device_work);
     work_stop(s->api_work);

@@ -56,6 +56,16 @@ enum { CONF_FILE_MAX = 1 << 20, CONF_LIST_MAX = 64 };
       "how long 'last seen' may wait in memory")                                                          \
     X(eim, sweep_rows, INT, "2000", 1, 1000000, NULL, true,                                               \
       "devices the janitor looks at every second")                                                        \
+    X(notify, workers, INT, "4", 0, 64, NULL, false,                                                      \
+      "threads that bring notifications to SM-DP+; 0 = none is forwarded by this node")                   \
+    X(notify, per_address, INT, "2", 1, 64, NULL, true,                                                   \
+      "of them for one SM-DP+ at most")                                                                   \
+    X(notify, retry, TIME, "30s", CONF_S, CONF_D, NULL, true,                                             \
+      "pause after the first failure; it doubles with each")                                              \
+    X(notify, retry_max, TIME, "4h", CONF_S, 7 * CONF_D, NULL, true,                                      \
+      "up to this one")                                                                                   \
+    X(notify, give_up, TIME, "7d", CONF_S, 365 * CONF_D, NULL, true,                                      \
+      "a notification that its SM-DP+ did not take for so long has failed")                               \
     X(device, listen, ADDRESS, "127.0.0.1:8443", 0, 0, NULL, false,                                       \
       "where devices reach ESipa over HTTPS")                                                             \
     X(device, workers, INT, "2", 1, 256, NULL, false,                                                     \

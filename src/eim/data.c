@@ -86,8 +86,7 @@ static enum eim_err accept_signed_parts(struct esipa_work *w, struct tx *t, cons
         TRY(result_accept(p, t, &d->euicc_package_result_list.v[i], &seq, why, e));
         if (seq >= 0 && w->nacks < PLAN_OPS) w->acks[w->nacks++] = seq;
     }
-    if (der_has(d, ipa_euicc_data, notifications_list)) notify_accept(p, &d->notifications_list);
-    return OK;
+    return der_has(d, ipa_euicc_data, notifications_list) ? notify_accept(p, t, &d->notifications_list, e) : OK;
 }
 
 static enum eim_err accept_content(struct esipa_work *w, struct tx *t, const struct ipa_euicc_data *d, struct slice raw,

@@ -3,6 +3,7 @@
 
 #include "base/env.h"
 #include "crypto/cert.h"
+#include "eim/forward.h"
 
 #include <string.h>
 
@@ -14,6 +15,10 @@ const struct eim_settings eim_settings_default = {
     .contact_interval_us = INT64_C(24) * 3600 * 1000000,
     .auto_interval_us = INT64_C(600) * 1000000,
     .contact_flush_us = INT64_C(60) * 1000000,
+    .notify_retry_us = INT64_C(30) * 1000000,
+    .notify_retry_max_us = INT64_C(4) * 3600 * 1000000,
+    .notify_give_up_us = INT64_C(7) * 24 * 3600 * 1000000,
+    .notify_per_address = 2,
 };
 
 enum { MEMORY = 4 << 20 };
@@ -45,6 +50,7 @@ enum eim_err eim_open(struct eim **out, struct host *host, const struct eim_sett
     m->host = host;
     m->set = *set;
     enum eim_err rc = read_identities(m, e);
+    if (rc == OK && !(m->forward = ARENA_NEW(&m->memory, struct forward))) rc = fail(e, E_NOMEM, NULL, "no memory for the outbox");
     if (rc == OK) rc = contacts_open(&m->contacts, e);
     if (rc != OK) {
         memory = m->memory;
@@ -53,6 +59,7 @@ enum eim_err eim_open(struct eim **out, struct host *host, const struct eim_sett
     }
     pthread_rwlock_init(&m->lock, NULL);
     pthread_mutex_init(&m->enrol_lock, NULL);
+    forward_open(m->forward);
     m->trust = trust;
     m->flushed_us = eim_now(m);
     *out = m;
@@ -76,6 +83,7 @@ void eim_close(struct eim *m)
     cert_trust_free(m->trust);
     pthread_rwlock_destroy(&m->lock);
     pthread_mutex_destroy(&m->enrol_lock);
+    forward_close(m->forward);
     struct arena memory = m->memory;               /* it holds *m too */
     arena_free(&memory);
 }

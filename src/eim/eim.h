@@ -22,6 +22,10 @@ struct eim_settings {
     int64_t contact_interval_us;       /* the usual time between two contacts of a device (24 h): no timeout before two of them */
     int64_t auto_interval_us;          /* one automatic package at most in this time because of something unsigned (10 min, I11) */
     int64_t contact_flush_us;          /* how long "last seen" may wait in memory (60 s) */
+    int64_t notify_retry_us;           /* first pause after a notification that could not be forwarded (30 s); doubled each time */
+    int64_t notify_retry_max_us;       /* up to this (4 h) */
+    int64_t notify_give_up_us;         /* and given up after this time (7 days) */
+    unsigned notify_per_address;       /* notifications under way to one SM-DP+ at a time (2); to one that does not answer: 1 */
 };
 extern const struct eim_settings eim_settings_default;
 
@@ -50,6 +54,9 @@ extern const struct eim_settings eim_settings_default;
     X(chains_refused,      "eUICC certificate chains refused")                                       \
     X(notifications,       "notifications stored")                                                   \
     X(notifications_kept,  "notifications that did not verify, kept and not acknowledged")           \
+    X(notifications_forwarded, "notifications that their SM-DP+ has taken")                          \
+    X(notifications_retried, "attempts to forward a notification that failed")                       \
+    X(notifications_failed, "notifications given up")                                                \
     X(malformed,           "ESipa messages that could not be decoded")                               \
     X(stale_retries,       "transactions decided again because the device had changed meanwhile")    \
     X(busy,                "exchanges answered 503")                                                 \
@@ -77,6 +84,13 @@ const struct eim_counters *eim_counters(const struct eim *m);
 /* eim_sweep -- the janitor's turn: expire operations, time out sent ones, write pending "last seen". Looks at no more than
  * `rows` devices and goes on from there next time. Blocks on the store; call from one thread, about once a second. */
 MUST enum eim_err eim_sweep(struct eim *m, unsigned rows, struct err *e);
+/* eim_forward -- take the next notification that is due and try to bring it to its SM-DP+ (ES9+' handleNotification). *did: there was one, so
+ * that another may follow at once. Blocks as long as the SM-DP+ takes, with no transaction open. Any number of threads may call it, on any
+ * number of nodes: each takes another one. Failures of SM-DP+ are noted with the notification; errors are the store's. */
+MUST enum eim_err eim_forward(struct eim *m, bool *did, struct err *e);
+/* eim_outbox -- how many notifications wait, are held and have failed, and when the oldest of the first two came (0 = none). Scans: now and then. */
+struct eim_outbox { int64_t waiting, held, failed, oldest_us; };
+MUST enum eim_err eim_outbox(struct eim *m, struct eim_outbox *out, struct err *e);
 /* eim_flush -- write pending "last seen" now (drain). */
 MUST enum eim_err eim_flush(struct eim *m, struct err *e);
 

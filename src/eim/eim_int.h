@@ -22,6 +22,7 @@ enum {
 };
 
 struct contacts;
+struct forward;
 
 struct eim {
     /* configuration */
@@ -35,6 +36,7 @@ struct eim {
 
     /* state */
     struct contacts *contacts;
+    struct forward *forward;
     pthread_mutex_t enrol_lock;        /* guards the two below */
     int64_t enrol_window_us;
     unsigned enrol_used;

@@ -59,7 +59,7 @@ static struct slice answer_acks(struct esipa_work *w)
     acks->v = v;
     for (size_t i = 0; i < w->nacks; i++) acks->v[acks->n++] = w->acks[i];
     for (size_t i = 0; p && i < p->nnotifications; i++)
-        if (p->notifications[i].stored && p->notifications[i].n.state == NOTIFICATION_VERIFIED)
+        if (p->notifications[i].stored && p->notifications[i].forward)
             acks->v[acks->n++] = p->notifications[i].n.seq;
     r->der.which = acks->n ? provide_eim_package_result_response_is_eim_acknowledgements
                            : provide_eim_package_result_response_is_empty_response;

@@ -63,8 +63,8 @@ MUST enum eim_err result_accept(struct plan *p, struct tx *t, const struct euicc
 /* settle.c -- an attested inventory (or list of eIMs) with a higher counter tells what became of operations of unknown outcome. */
 MUST enum eim_err settle_by_profiles(struct plan *p, struct tx *t, const struct operation *inventory, struct err *e);
 
-/* notify.c -- verify and keep notifications that came with a result. */
-void notify_accept(struct plan *p, const struct pending_notification_list *list);
+/* notify.c -- verify and keep notifications that came with a result. Only store and memory failures are errors. */
+MUST enum eim_err notify_accept(struct plan *p, struct tx *t, const struct pending_notification_list *list, struct err *e);
 
 MUST enum eim_err settle_by_eims(struct plan *p, struct tx *t, const struct operation *list,
                                  const struct euicc_package_result_data_signed *r, struct err *e);

@@ -75,6 +75,16 @@ MUST enum eim_err manage_operations(struct eim *m, const struct principal *p, en
 /* manage_operation_steps -- the steps of an operation with their outcomes (see ops_json). New reference; NULL when bytes are missing. */
 json_t *manage_operation_steps(const struct operation *o, struct arena *a);
 
+/* manage_notifications -- verified notifications on their way to an SM-DP+, newest first; `state` OUT_STATE_END = all. eids[i] belongs to out->v[i]. */
+MUST enum eim_err manage_notifications(struct eim *m, const struct principal *p, enum outbox_state state, int64_t before, unsigned limit,
+                                       struct outbox_list *out, struct eid **eids, struct arena *a, struct err *e);
+MUST enum eim_err manage_notification(struct eim *m, const struct principal *p, int64_t id, struct outbox *out, struct eid *eid,
+                                      struct arena *a, struct err *e);
+/* manage_notification_change -- `retry`: try it now, and as long as a new one; else drop it for ever. E_STATE when it is at an end that allows
+ * neither: a forwarded or dropped one stays so. */
+MUST enum eim_err manage_notification_change(struct eim *m, const struct principal *p, int64_t id, bool retry, struct outbox *out,
+                                             struct eid *eid, struct arena *a, struct err *e);
+
 /* manage_configuration -- the AddInitialEim blob (BF57) a device maker loads: counterValue 0, associationToken -1, our public key, and the
  * TLS trust anchor given (DER certificate). */
 MUST enum eim_err manage_configuration(struct eim *m, const struct principal *p, struct slice tls_anchor, struct slice *blob,

@@ -1,8 +1,9 @@
 /* notify.c -- notifications: verified, stored, and only then acknowledged (SGP.32 3.7, 5.14.7; spec 2.9, 5.11; I12).
  *
- * A notification whose eUICC signature verifies under the device's key will be forwarded to its notification address, so the eIM takes
- * responsibility for it. Any other is kept, 32 a device, and acknowledged to nobody: the card keeps it. The signature of a compact
- * ProfileInstallationResult covers the full form, which only the download session knows: until there are sessions, it is kept. */
+ * A notification whose eUICC signature verifies under the device's key is put into the outbox (forward.c), so the eIM takes
+ * responsibility for it and acknowledges it. Any other is kept, 32 a device, and acknowledged to nobody: the card keeps it. So is the result
+ * of a direct download, which the IPA itself brings to the SM-DP+ (spec 5.7). The signature of a compact ProfileInstallationResult covers
+ * the full form, which only the download session knows: until there are sessions, it is kept. */
 #include "eim/esipa_int.h"
 
 #include "crypto/cert.h"
@@ -11,6 +12,7 @@
 /* The parts that matter, whichever arm. */
 struct seen {
     const struct notification_metadata *meta;      /* NULL: a compact PIR has none */
+    struct slice raw;                              /* the arm's own TLV, whatever stood around it */
     struct slice tbs, signature;
     int64_t seq;
     bool verifiable;
@@ -21,46 +23,77 @@ static struct seen look(const struct pending_notification *n)
     switch (n->der.which) {
     case pending_notification_is_other_signed_notification: {
         const struct other_signed_notification *o = &n->other_signed_notification;
-        return (struct seen){ &o->tbs_other_notification, o->tbs_other_notification.der.raw, o->euicc_notification_signature,
+        return (struct seen){ &o->tbs_other_notification, o->der.raw, o->tbs_other_notification.der.raw, o->euicc_notification_signature,
                               o->tbs_other_notification.seq_number, true };
     }
     case pending_notification_is_compact_other_signed_notification: {
         const struct compact_other_signed_notification *o = &n->compact_other_signed_notification;
-        return (struct seen){ &o->tbs_other_notification, o->tbs_other_notification.der.raw, o->euicc_notification_signature,
+        return (struct seen){ &o->tbs_other_notification, o->der.raw, o->tbs_other_notification.der.raw, o->euicc_notification_signature,
                               o->tbs_other_notification.seq_number, true };
     }
     case pending_notification_is_profile_installation_result: {
         const struct profile_installation_result_data *d = &n->profile_installation_result.profile_installation_result_data;
-        return (struct seen){ &d->notification_metadata, d->der.raw, n->profile_installation_result.euicc_sign_pir,
+        return (struct seen){ &d->notification_metadata, n->profile_installation_result.der.raw, d->der.raw, n->profile_installation_result.euicc_sign_pir,
                               d->notification_metadata.seq_number, true };
     }
     default: {
         const struct compact_profile_installation_result *c = &n->compact_profile_installation_result;
-        return (struct seen){ .seq = c->compact_profile_installation_result_data.seq_number };
+        return (struct seen){ .raw = c->der.raw, .seq = c->compact_profile_installation_result_data.seq_number };
     }
     }
 }
 
-static void keep(struct plan *p, const struct pending_notification *n, const struct public_key *key)
+/* Was this profile installed by a direct download? Then a trigger of ours is out, or was answered with this very transaction. */
+static enum eim_err is_direct(struct plan *p, struct tx *t, const struct pending_notification *n, bool *direct, struct err *e)
+{
+    enum { BACK = 16 };
+    struct operation_list list;
+    *direct = false;
+    if (n->der.which != pending_notification_is_profile_installation_result) return OK;
+    if (p->d.download_op) {
+        *direct = true;
+        return OK;
+    }
+    struct slice txid = n->profile_installation_result.profile_installation_result_data.transaction_id;
+    TRY(store_operation_list(t, p->d.association, 0, BACK, true, &list, p->arena, e));
+    for (size_t i = 0; i < list.n && !*direct; i++) {
+        struct profile_download_trigger_result r;
+        if (list.v[i].kind != OPK_DOWNLOAD || !list.v[i].result.n ||
+            der_decode(&profile_download_trigger_result_type, list.v[i].result, &r, p->arena, &(struct err){ 0 }) != OK)
+            continue;
+        const struct profile_download_trigger_result_data *d = &r.profile_download_trigger_result_data;
+        *direct = d->der.which == profile_download_trigger_result_data_is_profile_installation_result &&
+                  slice_eq(d->profile_installation_result.profile_installation_result_data.transaction_id, txid);
+    }
+    return OK;
+}
+
+static enum eim_err keep(struct plan *p, struct tx *t, const struct pending_notification *n, const struct public_key *key, struct err *e)
 {
     struct seen s = look(n);
     struct notification row = { .association = p->d.association, .tenant = p->d.tenant, .seq = s.seq, .state = NOTIFICATION_KEPT,
-                                .raw = n->der.raw, .received_us = p->now };
+                                .raw = s.raw, .received_us = p->now };
     if (s.meta) {
         row.event = der_bits_mask(&s.meta->profile_management_operation);
         row.address = s.meta->notification_address;
         row.iccid = s.meta->iccid;
     }
     if (key && s.verifiable && verify_signature(key, &s.tbs, 1, s.signature, &(struct err){ 0 }) == OK) row.state = NOTIFICATION_VERIFIED;
-    (void)plan_notify(p, &row);                    /* more than a plan takes: not stored, so not acknowledged; the card offers them again */
+    bool direct = false;
+    if (row.state == NOTIFICATION_VERIFIED) TRY(is_direct(p, t, n, &direct, e));
+    (void)plan_notify(p, &row, row.state == NOTIFICATION_VERIFIED && !direct);     /* more than a plan takes: not stored, so not
+                                                                                      acknowledged; the card offers them again */
+    return OK;
 }
 
-void notify_accept(struct plan *p, const struct pending_notification_list *list)
+enum eim_err notify_accept(struct plan *p, struct tx *t, const struct pending_notification_list *list, struct err *e)
 {
     struct public_key *key;
+    enum eim_err rc = OK;
     if (device_key(&p->d, &key, &(struct err){ 0 }) != OK) key = NULL;
-    for (size_t i = 0; i < list->n && p->nnotifications < PLAN_NOTIFICATIONS; i++) keep(p, &list->v[i], key);
+    for (size_t i = 0; rc == OK && i < list->n && p->nnotifications < PLAN_NOTIFICATIONS; i++) rc = keep(p, t, &list->v[i], key, e);
     public_key_free(key);
+    return rc;
 }
 
 /* Whose notification is it? Only two of the four arms say. */
@@ -76,6 +109,18 @@ static bool eid_of(const struct pending_notification *n, struct eid *out)
     return true;
 }
 
+static enum eim_err notification_known(struct esipa_work *w, struct tx *t, const struct identity *id, const struct device *d,
+                                       const struct pending_notification *n)
+{
+    struct exchange *x = w->x;
+    struct pending_notification one = *n;
+    w->plan = ARENA_NEW(x->arena, struct plan);
+    if (!w->plan) return fail(&x->err, E_NOMEM, NULL, "no room for a plan");
+    plan_begin(w->plan, w->m, id, d, x->arena);
+    contacts_note(w->m->contacts, d->association, w->plan->now);
+    return notify_accept(w->plan, t, &(struct pending_notification_list){ .v = &one, .n = 1 }, &x->err);
+}
+
 /* HandleNotification has no answer, good or bad: 204 (spec 2.11, 6.41), once what can be kept is durable. */
 void notification_handle(struct esipa_work *w, const struct pending_notification *n)
 {
@@ -89,26 +134,24 @@ void notification_handle(struct esipa_work *w, const struct pending_notification
         return;
     }
     struct tx *t;
-    struct device d;
+    struct device d = { 0 };
     enum eim_err rc = store_read_begin(w->m->host->store, &t, &x->err);
-    if (rc == OK) {
-        rc = store_device_get(t, model_association(id->association_key, &x->eid), &d, x->arena, &x->err);
-        store_read_end(t);
-    }
-    w->plan = rc == OK ? ARENA_NEW(x->arena, struct plan) : NULL;
-    if (rc != OK || !w->plan) {
-        work_fail(w, rc != OK ? rc : fail(&x->err, E_NOMEM, NULL, "no room for a plan"));
+    if (rc != OK) {
+        work_fail(w, rc);
         return;
     }
-    if (!d.association || memcmp(d.eid.b, x->eid.b, sizeof d.eid.b)) {
-        (void)fail_field(&x->err, E_NOT_FOUND, "SGP.32 5.14.7", "pendingNotification", "this EID is not enrolled");
-        w->plan = NULL;
-        work_answer(w, (struct slice){ 0 });
+    rc = store_device_get(t, model_association(id->association_key, &x->eid), &d, x->arena, &x->err);
+    bool there = rc == OK && d.association && !memcmp(d.eid.b, x->eid.b, sizeof d.eid.b);
+    if (there) rc = notification_known(w, t, id, &d, n);
+    store_read_end(t);
+    if (rc != OK) {
+        work_fail(w, rc);
         return;
     }
-    plan_begin(w->plan, w->m, id, &d, x->arena);
-    contacts_note(w->m->contacts, d.association, w->plan->now);
-    struct pending_notification one = *n;
-    notify_accept(w->plan, &(struct pending_notification_list){ .v = &one, .n = 1 });
-    work_commit(w);
+    if (there) {
+        work_commit(w);
+        return;
+    }
+    (void)fail_field(&x->err, E_NOT_FOUND, "SGP.32 5.14.7", "pendingNotification", "this EID is not enrolled");
+    work_answer(w, (struct slice){ 0 });
 }

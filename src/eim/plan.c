@@ -2,6 +2,7 @@
 #include "eim/plan.h"
 
 #include "crypto/digest.h"
+#include "eim/listed.h"
 
 #include <stdio.h>
 
@@ -152,11 +153,11 @@ void plan_hint(struct plan *p, const char *kind, struct slice raw, const char *w
     };
 }
 
-bool plan_notify(struct plan *p, const struct notification *n)
+bool plan_notify(struct plan *p, const struct notification *n, bool forward)
 {
     if (!p->notifications) p->notifications = ARENA_ARRAY(p->arena, struct plan_notification, PLAN_NOTIFICATIONS);
     if (!p->notifications || p->nnotifications == PLAN_NOTIFICATIONS) return false;
-    p->notifications[p->nnotifications++] = (struct plan_notification){ .n = *n };
+    p->notifications[p->nnotifications++] = (struct plan_notification){ .n = *n, .forward = forward };
     return true;
 }
 
@@ -168,21 +169,37 @@ bool plan_is_empty(const struct plan *p)
            !p->naudits;
 }
 
+/* One that cannot be stored is not acknowledged, and the card offers it again; it fails nothing else. */
+static enum eim_err apply_notification(struct plan *p, struct tx *t, struct plan_notification *pn, struct err *e)
+{
+    const struct notification *n = &pn->n;
+    struct err refused = { 0 };
+    enum eim_err rc = store_notification_put(t, n, &refused);
+    pn->stored = rc == OK;
+    if (rc != OK && rc != E_CONFLICT && rc != E_LIMIT) {
+        *e = refused;
+        return rc;
+    }
+    if (rc != OK || !pn->forward) return OK;
+    struct outbox o = { .association = n->association, .seq = n->seq, .id = env_id(p->m->host->env), .tenant = n->tenant, .state = OUT_WAITING,
+                        .event = n->event, .received_us = n->received_us, .since_us = n->received_us, .due_us = n->received_us,
+                        .address = n->address, .iccid = n->iccid };
+    if (!address_ok(n->address)) {                 /* nobody to bring it to, now or ever: it is shown, and the card need not keep it */
+        o.state = OUT_FAILED;
+        o.due_us = INT64_MAX;
+        o.done_us = n->received_us;
+        o.why = SLICE("what stands for its address is no address");
+    }
+    return store_outbox_add(t, &o, e);
+}
+
 static enum eim_err apply_facts(struct plan *p, struct tx *t, struct err *e)
 {
     if (p->has_profiles)
         TRY(store_profile_replace(t, p->d.association, p->d.tenant, p->profiles, p->nprofiles, e));
     for (size_t i = 0; i < p->ndeletes; i++) TRY(store_profile_delete(t, p->d.association, p->deletes[i], e));
     if (p->has_data) TRY(store_data_put(t, p->d.association, p->d.tenant, &p->data, e));
-    for (size_t i = 0; i < p->nnotifications; i++) {
-        struct err refused = { 0 };
-        enum eim_err rc = store_notification_put(t, &p->notifications[i].n, &refused);
-        p->notifications[i].stored = rc == OK;
-        if (rc != OK && rc != E_CONFLICT && rc != E_LIMIT) {
-            *e = refused;
-            return rc;
-        }
-    }
+    for (size_t i = 0; i < p->nnotifications; i++) TRY(apply_notification(p, t, &p->notifications[i], e));
     for (size_t i = 0; i < p->nhints; i++) TRY(store_hint_put(t, &p->hints[i], e));
     return OK;
 }

@@ -26,6 +26,7 @@ struct plan_op {
 
 struct plan_notification {
     struct notification n;
+    bool forward;                                  /* it becomes ours to deliver: a row of the outbox, and acknowledged */
     bool stored;                                   /* valid after plan_apply: only then may it be acknowledged */
 };
 
@@ -83,8 +84,8 @@ MUST enum eim_err plan_audit(struct plan *p, const struct audit_entry *en, struc
 /* plan_hint -- keep a message that moved nothing (the oldest of a plan's eight stay, and HINTS_A_SECOND of all devices; more are counted
  * only by the caller). */
 void plan_hint(struct plan *p, const char *kind, struct slice raw, const char *why);
-/* plan_notify -- add a notification; false when there are PLAN_NOTIFICATIONS. */
-bool plan_notify(struct plan *p, const struct notification *n);
+/* plan_notify -- add a notification; `forward`: it is verified and this eIM will deliver it. False when there are PLAN_NOTIFICATIONS. */
+bool plan_notify(struct plan *p, const struct notification *n, bool forward);
 
 bool plan_is_empty(const struct plan *p);
 /* plan_apply -- write it all inside transaction t. */

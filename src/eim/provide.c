@@ -56,7 +56,7 @@ static enum eim_err accept(struct esipa_work *w, struct tx *t, const struct eim_
         break;
     case eim_package_result_is_epr_and_notifications:
         TRY(result_accept(p, t, &r->epr_and_notifications.euicc_package_result, &seq, why, e));
-        notify_accept(p, &r->epr_and_notifications.notification_list);
+        TRY(notify_accept(p, t, &r->epr_and_notifications.notification_list, e));
         break;
     case eim_package_result_is_ipa_euicc_data_response:
         TRY(data_accept(w, t, &r->ipa_euicc_data_response, why, e));

@@ -42,6 +42,17 @@ static void net_metrics(const struct metrics_source *s, struct buf *out)
         buf_printf(out, "eimd_queue_waiting{listener=\"%s\"} %zu\n", s->listeners[i].name, work_waiting(s->listeners[i].work));
 }
 
+static void outbox_metrics(const struct metrics_source *s, struct buf *out)
+{
+    const struct eim_outbox *o = s->outbox;
+    if (!s->has_outbox) return;
+    family(out, "eimd_outbox", "gauge", "notifications not delivered, by state; of all tenants, counted now and then");
+    buf_printf(out, "eimd_outbox{state=\"waiting\"} %lld\neimd_outbox{state=\"held\"} %lld\neimd_outbox{state=\"failed\"} %lld\n",
+               (long long)o->waiting, (long long)o->held, (long long)o->failed);
+    family(out, "eimd_outbox_oldest_age_seconds", "gauge", "age of the oldest notification that waits or is held; 0 = none");
+    buf_printf(out, "eimd_outbox_oldest_age_seconds %.3f\n", o->oldest_us ? (double)(s->now_us - o->oldest_us) / 1e6 : 0.0);
+}
+
 static double seconds(const struct timeval *t)
 {
     return (double)t->tv_sec + (double)t->tv_usec / 1e6;
@@ -75,6 +86,7 @@ void metrics_print(const struct metrics_source *s, struct buf *out)
         buf_printf(out, "eimd_devices %lld\n", (long long)s->devices);
     }
     eim_metrics(s->eim, out);
+    outbox_metrics(s, out);
     net_metrics(s, out);
     process_metrics(s, out);
 }

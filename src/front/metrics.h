@@ -6,6 +6,7 @@
 #include "net/http.h"
 
 struct eim;
+struct eim_outbox;
 struct work;
 
 enum { METRICS_LISTENERS = 2 };
@@ -20,6 +21,9 @@ struct metrics_source {
         struct work *work;
     } listeners[METRICS_LISTENERS];
     int64_t devices;                   /* enrolled, -1 when that is not known */
+    int64_t now_us;
+    bool has_outbox;                   /* was it counted yet? */
+    const struct eim_outbox *outbox;
 };
 
 /* metrics_print -- everything, one family after the other. Any thread; reads /proc/self for memory and processor time. */

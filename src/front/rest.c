@@ -50,6 +50,14 @@ static const struct rest_route routes[] = {
       .doc = "the exact signed package that left" },
     { "GET", "/v1/operations/{id}/result", PERM_OPERATION_READ, rest_operation_result, .request = "", .reply = "octets",
       .doc = "the exact verified result that came back" },
+    { "GET", "/v1/notifications", PERM_NOTIFICATION_READ, rest_notifications_list, .query = PAGE | QUERY_OUTBOX_STATE, .request = "",
+      .reply = "Page of Notification", .doc = "notifications on their way to an SM-DP+, newest first" },
+    { "GET", "/v1/notifications/{id}", PERM_NOTIFICATION_READ, rest_notification_get, .request = "", .reply = "Notification",
+      .doc = "one such notification, and what stands in its way" },
+    { "POST", "/v1/notifications/{id}/retry", PERM_NOTIFICATION_CHANGE, rest_notification_retry, .body = BODY_EMPTY, .body_max = EMPTY_MAX,
+      .request = "", .reply = "Notification", .doc = "try it now, and as long as a new one" },
+    { "POST", "/v1/notifications/{id}/drop", PERM_NOTIFICATION_CHANGE, rest_notification_drop, .body = BODY_EMPTY, .body_max = EMPTY_MAX,
+      .request = "", .reply = "Notification", .doc = "give it up: its SM-DP+ will not get it from us" },
     { "GET", "/v1/eim/configuration", PERM_EIM_READ, rest_eim_configuration, .request = "", .reply = "EimConfiguration",
       .doc = "who eUICCs know this eIM as" },
     { "GET", "/v1/eim/configuration.der", PERM_EIM_READ, rest_eim_configuration_der, .request = "", .reply = "octets",
@@ -158,7 +166,7 @@ static bool read_limit(const char *s, unsigned *out)
 static enum eim_err read_parameter(struct rest_call *c, const char *name, const char *value, unsigned *seen, struct err *e)
 {
     unsigned bit = strcmp(name, "cursor") == 0 ? QUERY_CURSOR : strcmp(name, "limit") == 0 ? QUERY_LIMIT
-                 : strcmp(name, "state") == 0  ? QUERY_STATE : 0;
+                 : strcmp(name, "state") == 0  ? c->route->query & (QUERY_STATE | QUERY_OUTBOX_STATE) : 0;
     if (!(bit & c->route->query)) return fail_field(e, E_INVALID, NULL, name, "there is no query parameter '%.40s' here", name);
     if (*seen & bit) return fail_field(e, E_INVALID, NULL, name, "the query parameter '%s' comes twice", name);
     *seen |= bit;
@@ -167,6 +175,8 @@ static enum eim_err read_parameter(struct rest_call *c, const char *name, const 
         return fail_field(e, E_INVALID, NULL, name, "limit is a number from 1 to %d", REST_PAGE_MAX);
     if (bit == QUERY_STATE && !operation_state_parse(slice_str(value), &c->state))
         return fail_field(e, E_INVALID, NULL, name, "there is no state '%.40s' of an operation", value);
+    if (bit == QUERY_OUTBOX_STATE && !outbox_state_parse(slice_str(value), &c->outbox_state))
+        return fail_field(e, E_INVALID, NULL, name, "there is no state '%.40s' of a notification", value);
     return OK;
 }
 
@@ -270,6 +280,7 @@ void rest_answer(struct rest *r, const struct http_request *req, struct arena *a
     struct env *env = r->c.host->env;
     int64_t begun = env->now(env);
     struct rest_call c = { .rest = r, .req = req, .arena = a, .limit = REST_PAGE_DEFAULT, .state = OP_STATE_END,
+                           .outbox_state = OUT_STATE_END,
                            .status = 200, .content_type = "application/json" };
     struct err e = { 0 };
     char allow[64];

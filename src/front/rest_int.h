@@ -20,6 +20,7 @@ struct rest_call {
     int64_t cursor;                    /* 0 = none */
     unsigned limit;
     enum operation_state state;        /* OP_STATE_END = all */
+    enum outbox_state outbox_state;    /* OUT_STATE_END = all */
     json_t *body;                      /* BODY_JSON; rest_answer frees it */
 
     /* the answer */
@@ -50,6 +51,10 @@ enum eim_err rest_operation_package(struct rest_call *c, struct err *e);
 enum eim_err rest_operation_result(struct rest_call *c, struct err *e);
 enum eim_err rest_eim_configuration(struct rest_call *c, struct err *e);
 enum eim_err rest_eim_configuration_der(struct rest_call *c, struct err *e);
+enum eim_err rest_notifications_list(struct rest_call *c, struct err *e);
+enum eim_err rest_notification_get(struct rest_call *c, struct err *e);
+enum eim_err rest_notification_retry(struct rest_call *c, struct err *e);
+enum eim_err rest_notification_drop(struct rest_call *c, struct err *e);
 enum eim_err rest_audit(struct rest_call *c, struct err *e);
 enum eim_err rest_healthz(struct rest_call *c, struct err *e);
 enum eim_err rest_readyz(struct rest_call *c, struct err *e);

@@ -31,6 +31,7 @@ struct postgres_conn {
 
 static const struct placeholder placeholders[] = {
     { "/*lock*/", "FOR UPDATE" },
+    { "/*claim*/", "FOR UPDATE SKIP LOCKED" },
     { "/*clustered*/", "" },
     { "/*key64*/", "BIGINT" },
     { "/*updated*/", "WITH (fillfactor = 75)" },   /* room for the next version of a row on the same page */

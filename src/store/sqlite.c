@@ -38,6 +38,7 @@ struct sqlite_conn {
 
 static const struct placeholder placeholders[] = {
     { "/*lock*/", "" },                            /* there is one writer: its row is locked anyway */
+    { "/*claim*/", "" },
     { "/*clustered*/", "WITHOUT ROWID" },
     { "/*key64*/", "INTEGER" },                    /* makes it the rowid: the leaves hold the rows, the inner pages only numbers */
     { "/*updated*/", "" },

@@ -298,9 +298,99 @@ enum eim_err store_notification_put(struct tx *t, const struct notification *n, 
     return query_exec(t, Q_NOTIFICATION_PUT, n, NO_ARGS, NULL, e);
 }
 
+enum eim_err store_notification_get(struct tx *t, int64_t association, int64_t seq, struct notification *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_NOTIFICATION_GET, ARGS(V_INT(association), V_INT(seq)), out, a, e);
+}
+
 enum eim_err store_notification_list(struct tx *t, int64_t association, struct notification_list *out, struct arena *a, struct err *e)
 {
     return query_rows(t, Q_NOTIFICATION_LIST, ARGS(V_INT(association)), LIST(out), a, e);
+}
+
+/* ---- the outbox ---- */
+
+enum eim_err store_outbox_add(struct tx *t, const struct outbox *o, struct err *e)
+{
+    struct outbox row = *o;
+    row.version = 1;
+    return query_exec(t, Q_OUTBOX_INSERT, &row, NO_ARGS, NULL, e);
+}
+
+enum eim_err store_outbox_get(struct tx *t, int64_t association, int64_t seq, struct outbox *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_OUTBOX_GET, ARGS(V_INT(association), V_INT(seq)), out, a, e);
+}
+
+enum eim_err store_outbox_find(struct tx *t, int64_t tenant, int64_t id, struct outbox *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_OUTBOX_FIND, ARGS(V_INT(tenant), V_INT(id)), out, a, e);
+}
+
+enum eim_err store_outbox_update(struct tx *t, const struct outbox *o, struct err *e)
+{
+    int64_t changed;
+    TRY(query_exec(t, Q_OUTBOX_UPDATE, o, NO_ARGS, &changed, e));
+    PRESENT(changed, E_STALE, "the notification changed meanwhile");
+    return OK;
+}
+
+enum eim_err store_outbox_next_address(struct tx *t, struct slice after, struct slice *out, struct arena *a, struct err *e)
+{
+    struct outbox row;
+    TRY(query_row(t, Q_OUTBOX_NEXT_ADDRESS, ARGS(V_BYTES(after)), &row, a, e));
+    *out = row.address;
+    return OK;
+}
+
+enum eim_err store_outbox_any_due(struct tx *t, struct slice address, int64_t now_us, bool *out, struct err *e)
+{
+    int64_t one;
+    return query_ints(t, Q_OUTBOX_ANY_DUE, ARGS(V_BYTES(address), V_INT(now_us)), &one, 1, out, e);
+}
+
+enum eim_err store_outbox_claim(struct tx *t, struct slice address, int64_t now_us, int64_t until_us, struct outbox *out, struct arena *a,
+                                struct err *e)
+{
+    TRY(query_row(t, Q_OUTBOX_FIRST_DUE, ARGS(V_BYTES(address), V_INT(now_us)), out, a, e));
+    if (!out->id) return OK;
+    out->due_us = until_us;
+    out->tries++;
+    TRY(store_outbox_update(t, out, e));
+    out->version++;
+    return OK;
+}
+
+enum eim_err store_outbox_delay(struct tx *t, const struct outbox *o, int64_t due_us, struct err *e)
+{
+    return query_exec(t, Q_OUTBOX_DELAY, NULL, ARGS(V_INT(o->association), V_BYTES(o->iccid), V_BYTES(o->address), V_INT(due_us)), NULL, e);
+}
+
+enum eim_err store_outbox_list(struct tx *t, int64_t tenant, enum outbox_state state, int64_t before, unsigned limit,
+                               struct outbox_list *out, struct arena *a, struct err *e)
+{
+    if (!before) before = INT64_MAX;
+    if (state == OUT_STATE_END) return query_rows(t, Q_OUTBOX_LIST, ARGS(V_INT(tenant), V_INT(before), V_INT(limit)), LIST(out), a, e);
+    return query_rows(t, Q_OUTBOX_LIST_STATE, ARGS(V_INT(tenant), V_INT(before), V_INT(state), V_INT(limit)), LIST(out), a, e);
+}
+
+struct outbox_sum { int64_t *counts, *oldest_us; };
+
+static bool outbox_sum_one(void *ctx, const int64_t *v)
+{
+    struct outbox_sum *s = ctx;
+    if (v[0] < 0 || v[0] > OUT_FAILED) return true;
+    s->counts[v[0]] = v[1];
+    if (v[0] != OUT_FAILED && (!*s->oldest_us || v[2] < *s->oldest_us)) *s->oldest_us = v[2];
+    return true;
+}
+
+enum eim_err store_outbox_count(struct tx *t, int64_t counts[OUT_FAILED + 1], int64_t *oldest_us, struct err *e)
+{
+    struct outbox_sum s = { counts, oldest_us };
+    memset(counts, 0, (OUT_FAILED + 1) * sizeof *counts);
+    *oldest_us = 0;
+    return query_each(t, Q_OUTBOX_COUNT, NO_ARGS, outbox_sum_one, &s, e);
 }
 
 enum eim_err store_hint_put(struct tx *t, const struct hint *h, struct err *e)

@@ -22,6 +22,7 @@
 #include "model/device.h"
 #include "model/identity.h"
 #include "model/operation.h"
+#include "model/outbox.h"
 
 struct store;
 struct tx;
@@ -169,8 +170,37 @@ struct notification {
  * same seq is E_CONFLICT, but NOTIFICATION_VERIFIED takes the place of a NOTIFICATION_KEPT (what is not proven keeps nothing proven out);
  * NOTIFICATION_KEPT beyond 32 a device is E_LIMIT. */
 MUST enum eim_err store_notification_put(struct tx *t, const struct notification *n, struct err *e);
+/* store_notification_get -- out->association == 0 means there is none. */
+MUST enum eim_err store_notification_get(struct tx *t, int64_t association, int64_t seq, struct notification *out, struct arena *a, struct err *e);
 struct notification_list { struct notification *v; size_t n; };
 MUST enum eim_err store_notification_list(struct tx *t, int64_t association, struct notification_list *out, struct arena *a, struct err *e);
+
+/* ---- the outbox: verified notifications on their way (model/outbox.h) ---- */
+/* store_outbox_add -- a new row, version 1; nothing when the device has one under this seq already. */
+MUST enum eim_err store_outbox_add(struct tx *t, const struct outbox *o, struct err *e);
+/* store_outbox_get, _find -- by the notification's key, or by id; out->id == 0 means there is none. */
+MUST enum eim_err store_outbox_get(struct tx *t, int64_t association, int64_t seq, struct outbox *out, struct arena *a, struct err *e);
+MUST enum eim_err store_outbox_find(struct tx *t, int64_t tenant, int64_t id, struct outbox *out, struct arena *a, struct err *e);
+/* store_outbox_update -- write it if the stored version is still o->version, which then becomes one more; else E_STALE. */
+MUST enum eim_err store_outbox_update(struct tx *t, const struct outbox *o, struct err *e);
+/* store_outbox_next_address -- the first address > after (bytewise) for which something has not come to an end; empty: none. */
+MUST enum eim_err store_outbox_next_address(struct tx *t, struct slice after, struct slice *out, struct arena *a, struct err *e);
+/* store_outbox_any_due -- is anything due for this address? Says yes too when it must wait for an earlier one. */
+MUST enum eim_err store_outbox_any_due(struct tx *t, struct slice address, int64_t now_us, bool *out, struct err *e);
+/* store_outbox_claim -- the row for this address that has been due longest and follows no other of the same device, profile and address that
+ * waits or is held. Its due_us becomes `until_us` and its tries one more, so that nobody else takes it before then: *out is the row as it is
+ * now. id 0: there is none. Rows that another node is claiming are passed over. Write transactions only. */
+MUST enum eim_err store_outbox_claim(struct tx *t, struct slice address, int64_t now_us, int64_t until_us, struct outbox *out, struct arena *a,
+                                     struct err *e);
+/* store_outbox_delay -- what waits for the same device, profile and address as *o is not due before due_us. */
+MUST enum eim_err store_outbox_delay(struct tx *t, const struct outbox *o, int64_t due_us, struct err *e);
+struct outbox_list { struct outbox *v; size_t n; };
+/* store_outbox_list -- of a tenant, newest first, id < before (0 = from the newest), up to limit; `state` OUT_STATE_END = all. */
+MUST enum eim_err store_outbox_list(struct tx *t, int64_t tenant, enum outbox_state state, int64_t before, unsigned limit,
+                                    struct outbox_list *out, struct arena *a, struct err *e);
+/* store_outbox_count -- of all tenants: how many are in each state that is not at an end, and when the oldest waiting or held one was received
+ * (0 = none). Reads the whole index of them: now and then only. */
+MUST enum eim_err store_outbox_count(struct tx *t, int64_t counts[OUT_FAILED + 1], int64_t *oldest_us, struct err *e);
 
 /* A message that moved nothing: a result that did not verify, an unsigned error, a response error. A hint for people. */
 struct hint {

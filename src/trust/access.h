@@ -16,6 +16,8 @@
     X(PERM_OPERATION_CREATE, "operation_create", "order operations on devices")                     \
     X(PERM_OPERATION_CANCEL, "operation_cancel", "cancel operations")                               \
     X(PERM_OVERRIDE,         "override",         "override invariant I6 by name")                   \
+    X(PERM_NOTIFICATION_READ, "notification_read", "see notifications on their way to an SM-DP+")   \
+    X(PERM_NOTIFICATION_CHANGE, "notification_change", "order another try of a notification, or drop it") \
     X(PERM_EIM_READ,         "eim_read",         "see the eIM's own configuration")                 \
     X(PERM_AUDIT_READ,       "audit_read",       "read the audit log")                              \
     X(PERM_METRICS,          "metrics",          "read metrics")

@@ -24,7 +24,7 @@ static void open_store(struct field *f)
 {
     struct store_options o = { .url = f->url, .readers = 2, .inline_writes = true };
     assert_ok(store_open(&f->store, &o, &e));
-    f->host = (struct host){ .env = &f->clock.env, .store = f->store, .signer = &f->failing.base };
+    f->host = (struct host){ .env = &f->clock.env, .store = f->store, .signer = &f->failing.base, .outbound = f->outbound };
 }
 
 static void open_eim(struct field *f, bool trusting)
@@ -67,6 +67,11 @@ static void open_all(struct field *f, bool trusting)
     make_identity(f);
     open_eim(f, trusting);
     assert_ok(manage_configuration(f->eim, &f->admin, (struct slice){ 0 }, &f->blob, &f->blob_memory, &e));
+}
+
+void field_outbound(struct field *f, struct outbound *o)
+{
+    f->outbound = f->host.outbound = o;
 }
 
 void field_open(struct field *f) { open_all(f, true); }

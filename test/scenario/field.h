@@ -27,6 +27,7 @@ struct field {
     struct signer *signer;
     struct signer_failing failing;
     struct host host;
+    struct outbound *outbound;         /* set after field_open by field_outbound; NULL: nothing is reached */
     struct eim *eim;
     struct eim_settings set;
     struct principal admin;
@@ -62,6 +63,8 @@ void field_open_untrusting(struct field *f);
 void field_close(struct field *f);
 /* field_restart -- close and open store and eIM again on the same database, as after a crash between two exchanges. */
 void field_restart(struct field *f);
+/* field_outbound -- this is how other people's servers are reached from now on, restarts included. */
+void field_outbound(struct field *f, struct outbound *o);
 /* field_pass -- time goes by; the janitor looks at everything at the end of it. */
 void field_pass(struct field *f, int64_t seconds);
 struct arena *field_arena(struct field *f);

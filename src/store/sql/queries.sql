@@ -6,7 +6,8 @@
 --   -- name: QUERY(ROW or arg:kind, ...) [-> ROW | -> number of int columns]
 --
 -- In the SQL $x is a member of ROW or an arg; @ROW lists its columns, @ROW(values) their parameters, @ROW(set) the
--- assignments. /*lock*/ becomes what makes the row ours until the transaction ends.
+-- assignments. /*lock*/ becomes what makes the row ours until the transaction ends,
+-- /*claim*/ the same, passing over rows that are somebody else's.
 
 -- row identity: struct identity
 --   id int once
@@ -249,6 +250,63 @@ SELECT count(*) FROM notification WHERE association = $association AND state = $
 
 -- name: notification_list(association) -> notification
 SELECT @notification FROM notification WHERE association = $association ORDER BY seq;
+
+-- row outbox: struct outbox
+--   association int once
+--   seq int once
+--   id int once
+--   tenant int once
+--   version int once
+--   state enum
+--   event int once
+--   received_us int once
+--   since_us int
+--   due_us int
+--   tries int
+--   done_us int
+--   address bytes once
+--   iccid bytes once
+--   why text
+
+-- row outbox_address: struct outbox
+--   address bytes
+
+-- name: outbox_insert(outbox)
+INSERT INTO outbox (@outbox) VALUES (@outbox(values)) ON CONFLICT (association, seq) DO NOTHING;
+
+-- name: outbox_update(outbox)
+UPDATE outbox SET version = version + 1, @outbox(set) WHERE association = $association AND seq = $seq AND version = $version;
+
+-- name: outbox_get(association, seq) -> outbox
+SELECT @outbox FROM outbox WHERE association = $association AND seq = $seq;
+
+-- name: outbox_find(tenant, id) -> outbox
+SELECT @outbox FROM outbox WHERE tenant = $tenant AND id = $id;
+
+-- name: outbox_next_address(after:bytes) -> outbox_address
+SELECT address FROM outbox WHERE state <= 2 AND address > $after ORDER BY address LIMIT 1;
+
+-- name: outbox_any_due(address:bytes, now) -> 1
+SELECT 1 FROM outbox WHERE state <= 2 AND address = $address AND due_us <= $now LIMIT 1;
+
+-- name: outbox_first_due(address:bytes, now) -> outbox
+SELECT @outbox FROM outbox WHERE state <= 2 AND address = $address AND due_us <= $now
+AND NOT EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.association = outbox.association AND earlier.seq < outbox.seq
+    AND earlier.iccid = outbox.iccid AND earlier.address = outbox.address AND earlier.state <= 1)
+ORDER BY due_us LIMIT 1 /*claim*/;
+
+-- name: outbox_delay(association, iccid:bytes, address:bytes, due)
+UPDATE outbox SET version = version + 1, due_us = $due
+WHERE association = $association AND iccid = $iccid AND address = $address AND state <= 1 AND due_us < $due;
+
+-- name: outbox_list(tenant, before, limit) -> outbox
+SELECT @outbox FROM outbox WHERE tenant = $tenant AND id < $before ORDER BY id DESC LIMIT $limit;
+
+-- name: outbox_list_state(tenant, before, state, limit) -> outbox
+SELECT @outbox FROM outbox WHERE tenant = $tenant AND id < $before AND state = $state ORDER BY id DESC LIMIT $limit;
+
+-- name: outbox_count() -> 3
+SELECT state, count(*), min(received_us) FROM outbox WHERE state <= 2 GROUP BY state;
 
 -- row hint: struct hint
 --   association int
