@@ -23,12 +23,6 @@ static bool exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
-static enum eim_err make_dir(const char *path, struct err *e)
-{
-    if (mkdir(path, 0700) == 0 || errno == EEXIST) return OK;
-    return fail(e, E_IO, NULL, "%s: %s", path, strerror(errno));
-}
-
 /* lawful_fqdn -- letters, digits, '-' and '.' as RFC 1123 has names; it goes into a certificate and into eUICCs. */
 static bool lawful_fqdn(const char *s)
 {
@@ -145,15 +139,15 @@ static enum eim_err make_token(const char *data, const struct conf *c, struct en
 
 enum eim_err init_data(const char *data, const char *fqdn, struct env *env, char **token, struct arena *a, struct err *e)
 {
-    static const char *const folders[] = { "keys", "tls", "trust" };
+    static const char *const folders[] = { "keys", "tls", "trust", "audit" };
     *token = NULL;
     if (fqdn && !lawful_fqdn(fqdn)) return fail_field(e, E_CONF, "RFC 1123 2.1", "fqdn", "'%.60s' is no host name", fqdn);
-    TRY(make_dir(data, e));
+    TRY(system_folder(data, e));
     TRY(system_check_data(data, e));
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         char *path = system_path(a, data, folders[i]);
         if (!path) return fail(e, E_NOMEM, NULL, "no memory");
-        TRY(make_dir(path, e));
+        TRY(system_folder(path, e));
     }
     TRY(make_conf(data, fqdn, a, e));
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "eim/eim.h"
 #include "store/store.h"
+#include "trust/log.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -18,6 +19,7 @@ enum {
 struct janitor {
     struct eim *eim;
     struct store *store;
+    const struct audit_log *audit;
     pthread_t thread;
     pthread_mutex_t lock;              /* guards stop and the outbox's numbers */
     pthread_cond_t wake;
@@ -55,6 +57,7 @@ static void turn(struct janitor *j, unsigned long number)
 {
     struct err e = { 0 };
     enum eim_err rc = eim_sweep(j->eim, __atomic_load_n(&j->rows, __ATOMIC_RELAXED), &e);
+    if (rc == OK) rc = audit_log_turn(j->audit, NULL, &e);
     if (rc == OK && number % COUNT_EVERY == 0) rc = count(j, &e);
     if (rc == OK && number % OUTBOX_EVERY == 0) rc = count_outbox(j, &e);
     if ((rc != OK) == j->failing) return;
@@ -82,13 +85,14 @@ static void *janitor_main(void *arg)
     return NULL;
 }
 
-enum eim_err janitor_start(struct janitor **out, struct eim *m, struct store *s, unsigned rows, struct arena *a, struct err *e)
+enum eim_err janitor_start(struct janitor **out, struct eim *m, struct store *s, const struct audit_log *log, unsigned rows, struct arena *a,
+                           struct err *e)
 {
     struct janitor *j = ARENA_NEW(a, struct janitor);
     pthread_condattr_t attr;
     *out = NULL;
     if (!j) return fail(e, E_NOMEM, NULL, "no memory for the janitor");
-    *j = (struct janitor){ .eim = m, .store = s, .rows = rows, .devices = -1 };
+    *j = (struct janitor){ .eim = m, .store = s, .audit = log, .rows = rows, .devices = -1 };
     pthread_mutex_init(&j->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -1,4 +1,5 @@
-/* janitor.h -- the one thread of periodic work: sweeps expired and timed-out operations, counts devices for the metrics. */
+/* janitor.h -- the one thread of periodic work: sweeps expired and timed-out operations, sequences the audit logs, counts devices for
+ * the metrics. */
 #ifndef APP_JANITOR_H
 #define APP_JANITOR_H
 
@@ -8,13 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct audit_log;
 struct eim;
 struct eim_outbox;
 struct janitor;
 struct store;
 
 /* janitor_start -- begin; looks at up to `rows` devices a second. It lives in `a`; everything it uses outlives it. */
-MUST enum eim_err janitor_start(struct janitor **out, struct eim *m, struct store *s, unsigned rows, struct arena *a, struct err *e);
+MUST enum eim_err janitor_start(struct janitor **out, struct eim *m, struct store *s, const struct audit_log *log, unsigned rows,
+                                struct arena *a, struct err *e);
 /* janitor_stop -- end after the turn under way. NULL is harmless. */
 void janitor_stop(struct janitor *j);
 /* janitor_rows -- another number of rows from the next turn on. Any thread. */

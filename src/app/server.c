@@ -26,6 +26,7 @@
 #include "net/tls.h"
 #include "net/work.h"
 #include "store/store.h"
+#include "trust/log.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -49,6 +50,8 @@ struct server {
     struct tls_server *tls;
     struct http_server *device_http, *api_http;
     struct host host;
+    struct note_signer *notes;         /* signs the heads of the audit logs */
+    struct audit_log audit;
     struct eim *eim;
     struct work *device_work, *api_work;
     struct esipa_door esipa;
@@ -305,6 +308,18 @@ static enum eim_err open_eim(struct server *s, struct err *e)
     return rc;
 }
 
+/* The key of the tree heads stands apart from keys/, whose keys sign packages. Nodes that share a database share it too. */
+static enum eim_err open_audit(struct server *s, struct err *e)
+{
+    char *folder = system_path(&s->arena, s->options.data, "audit"), *key = system_path(&s->arena, s->options.data, "audit/key.pem");
+    if (!folder || !key) return fail(e, E_NOMEM, NULL, "no memory");
+    TRY(system_folder(folder, e));
+    TRY(note_signer_open(&s->notes, key, s->conf.eim_fqdn, e));
+    s->audit = (struct audit_log){ .host = &s->host, .signer = s->notes, .name = s->conf.eim_fqdn };
+    log_msg(LOG_INFO, "app", "the heads of the audit logs are signed by %s", note_signer_key(s->notes));
+    return OK;
+}
+
 static enum eim_err open_doors(struct server *s, struct err *e)
 {
     const struct conf *c = &s->conf;
@@ -315,8 +330,8 @@ static enum eim_err open_doors(struct server *s, struct err *e)
     s->esipa = (struct esipa_door){ .eim = s->eim, .work = s->device_work, .env = s->env, .retry_after_s = (int)(c->device_retry_after / CONF_S) };
     rest_init(&s->rest, &(struct rest_config){
         .host = &s->host, .eim = s->eim, .work = s->api_work, .metrics_from = c->api_metrics_from.v, .n_metrics_from = c->api_metrics_from.n,
-        .arg = s, .ready = ready, .metrics = metrics, .tls_anchor = tls_anchor });
-    TRY(janitor_start(&s->janitor, s->eim, s->host.store, (unsigned)c->eim_sweep_rows, &s->arena, e));
+        .audit = &s->audit, .arg = s, .ready = ready, .metrics = metrics, .tls_anchor = tls_anchor });
+    TRY(janitor_start(&s->janitor, s->eim, s->host.store, &s->audit, (unsigned)c->eim_sweep_rows, &s->arena, e));
     struct runner_config forwarders = { .name = "notify", .threads = (unsigned)c->notify_workers, .work = forward, .arg = s };
     TRY(runner_start(&s->forwarders, &forwarders, &s->arena, e));
     __atomic_store_n(&s->serving, true, __ATOMIC_RELEASE);
@@ -358,6 +373,7 @@ static enum eim_err start(struct server *s, struct err *e)
     TRY(system_lock(s->options.data, &s->lock_fd, e));         /* not before: the file belongs to whom we have become */
     TRY(open_store(s, e));
     TRY(open_eim(s, e));
+    TRY(open_audit(s, e));
     TRY(open_doors(s, e));
     return announce(s, e);
 }
@@ -453,6 +469,7 @@ void server_stop(struct server *s)
     work_stop(s->api_work);
     if (s->eim && eim_flush(s->eim, &e) != OK) log_msg(LOG_ERROR, "app", "last contacts are lost: %s", e.why);
     if (s->eim) eim_close(s->eim);
+    note_signer_free(s->notes);
     store_close(s->host.store);
     signer_close(s->host.signer);
     tls_server_free(s->tls);

@@ -26,6 +26,12 @@ enum eim_err system_check_data(const char *data, struct err *e)
     return OK;
 }
 
+enum eim_err system_folder(const char *path, struct err *e)
+{
+    if (mkdir(path, 0700) == 0 || errno == EEXIST) return OK;
+    return fail(e, E_IO, NULL, "%s: %s", path, strerror(errno));
+}
+
 enum eim_err system_lock(const char *data, int *fd, struct err *e)
 {
     struct arena a;

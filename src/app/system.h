@@ -11,6 +11,9 @@ char *system_path(struct arena *a, const char *data, const char *name);
 /* system_check_data -- is `data` a directory fit to hold keys: there, and not writable for everybody? E_NOT_FOUND, E_CONF. */
 MUST enum eim_err system_check_data(const char *data, struct err *e);
 
+/* system_folder -- make sure that this folder is there; a new one is ours alone (mode 0700). E_IO. */
+MUST enum eim_err system_folder(const char *path, struct err *e);
+
 /* system_lock -- take DATA/eimd.lock for the life of the process, so that no second eimd works in the same directory. E_CONFLICT if another
  * holds it. *fd is for close(2); the lock ends with it. */
 MUST enum eim_err system_lock(const char *data, int *fd, struct err *e);

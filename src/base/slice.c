@@ -1,6 +1,15 @@
 /* slice.c -- hex and base64 of borrowed bytes. */
 #include "base/slice.h"
 
+bool slice_line(struct slice *rest, struct slice *line)
+{
+    const uint8_t *end = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
+    if (!end) return false;
+    *line = slice_of(rest->p, (size_t)(end - rest->p));
+    *rest = slice_of(end + 1, rest->n - line->n - 1);
+    return true;
+}
+
 void slice_hex(struct slice s, bool upper, char *out)
 {
     const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";

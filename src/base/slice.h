@@ -34,6 +34,9 @@ static inline bool slice_eq(struct slice a, struct slice b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* slice_line -- cut the first line off *rest; *line is without its newline. False, and nothing is cut, when no newline is left. */
+bool slice_line(struct slice *rest, struct slice *line);
+
 /* slice_hex -- write 2*s.n hex digits (lower or upper case) and a NUL to out.
  * out must hold 2*s.n + 1 bytes. */
 void slice_hex(struct slice s, bool upper, char *out);

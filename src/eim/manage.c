@@ -343,13 +343,3 @@ enum eim_err manage_configuration(struct eim *m, const struct principal *p, stru
     *blob = der_encode(&add_initial_eim_request_type, &r, a);
     return blob->p ? OK : fail(e, E_NOMEM, NULL, "no room for the configuration");
 }
-
-enum eim_err manage_audit(struct eim *m, const struct principal *p, int64_t after, unsigned limit, struct audit_list *out,
-                          struct arena *a, struct err *e)
-{
-    struct tx *t;
-    TRY(store_read_begin(m->host->store, &t, e));
-    enum eim_err rc = store_audit_list(t, p->tenant, after, limit, out, a, e);
-    store_read_end(t);
-    return rc;
-}

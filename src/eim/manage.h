@@ -90,8 +90,4 @@ MUST enum eim_err manage_notification_change(struct eim *m, const struct princip
 MUST enum eim_err manage_configuration(struct eim *m, const struct principal *p, struct slice tls_anchor, struct slice *blob,
                                        struct arena *a, struct err *e);
 
-MUST enum eim_err manage_audit(struct eim *m, const struct principal *p, int64_t after, unsigned limit,
-                               struct audit_list *out,
-                               struct arena *a, struct err *e);
-
 #endif

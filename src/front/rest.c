@@ -64,6 +64,16 @@ static const struct rest_route routes[] = {
       .doc = "the same as the AddInitialEim blob for device makers" },
     { "GET", "/v1/audit", PERM_AUDIT_READ, rest_audit, .query = PAGE, .request = "", .reply = "Page of AuditEntry",
       .doc = "the audit log, oldest first" },
+    { "GET", "/v1/audit/key", PERM_AUDIT_READ, rest_audit_key, .request = "", .reply = "AuditKey",
+      .doc = "the key that the log's tree heads verify with" },
+    { "GET", "/v1/audit/head", PERM_AUDIT_READ, rest_audit_head, .request = "", .reply = "text",
+      .doc = "the newest signed tree head, a C2SP checkpoint" },
+    { "GET", "/v1/audit/lines/{number}", PERM_AUDIT_READ, rest_audit_lines, .request = "", .reply = "JSON lines",
+      .doc = "up to 1,000 exact lines from this number on, counted from 0" },
+    { "GET", "/v1/audit/inclusion/{number}", PERM_AUDIT_READ, rest_audit_inclusion, .request = "", .reply = "AuditInclusion",
+      .doc = "the proof that a line is in the log under the newest tree head" },
+    { "GET", "/v1/audit/consistency/{size}", PERM_AUDIT_READ, rest_audit_consistency, .request = "", .reply = "AuditConsistency",
+      .doc = "the proof that the log only grew since it had this size" },
 };
 enum { ROUTES = sizeof routes / sizeof routes[0] };
 

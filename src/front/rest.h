@@ -33,6 +33,8 @@ enum {
     REST_ARENA = 48 << 20,             /* most memory one call may use: a page of 500 devices, or an import of 1,000 lines */
 };
 
+struct audit_log;
+
 struct rest_route {
     const char *method, *path;         /* "{name}" stands for one segment */
     enum permission permission;        /* PERM_NONE: no token is looked at */
@@ -53,6 +55,7 @@ struct rest_config {
     struct host *host;
     struct eim *eim;
     struct work *work;                 /* the API's own pool: handlers block on the store */
+    const struct audit_log *audit;
     const char *const *metrics_from;   /* addresses that may read /metrics without a token */
     size_t n_metrics_from;
     /* of the app, called on workers; arg is the first parameter of each */

@@ -1,10 +1,10 @@
-/* rest_eim.c -- the eIM itself: who eUICCs know it as, its audit log, its health and its metrics. */
+/* rest_eim.c -- the eIM itself: who eUICCs know it as, its health and its metrics. */
 #include "front/rest_int.h"
 
 #include "asn1/es10b.h"
 #include "base/buf.h"
 
-enum { METRICS_MAX = 256 * 1024, AUDIT_PAGE_MAX = 8 << 20 };
+enum { METRICS_MAX = 256 * 1024 };
 
 static enum eim_err configuration(struct rest_call *c, struct slice *blob, struct slice *anchor, struct err *e)
 {
@@ -39,24 +39,6 @@ enum eim_err rest_eim_configuration_der(struct rest_call *c, struct err *e)
     TRY(configuration(c, &c->reply, &anchor, e));
     c->content_type = "application/octet-stream";
     return OK;
-}
-
-enum eim_err rest_audit(struct rest_call *c, struct err *e)
-{
-    struct audit_list list = { 0 };
-    TRY(manage_audit(c->rest->c.eim, &c->who, c->cursor, c->limit, &list, c->arena, e));
-    struct buf b;
-    buf_init(&b, AUDIT_PAGE_MAX);
-    buf_str(&b, "{\"items\":[");
-    for (size_t i = 0; i < list.n; i++) {              /* the exact lines: they are JSON objects already */
-        buf_str(&b, i ? ",\n" : "\n");
-        buf_put(&b, list.v[i].line);
-    }
-    if (list.n && list.n == c->limit) buf_printf(&b, "],\"next\":\"%016llx\"}", (unsigned long long)list.v[list.n - 1].id);
-    else buf_str(&b, "],\"next\":null}");
-    c->reply = b.failed ? (struct slice){ 0 } : arena_copy(c->arena, buf_slice(&b));
-    buf_free(&b);
-    return c->reply.n ? OK : fail(e, E_NOMEM, NULL, "no memory for the answer");
 }
 
 enum eim_err rest_healthz(struct rest_call *c, struct err *e)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """gen.py -- makes the store's C tables: of sql/queries.sql the queries, of sql/NNNN_*.sql the migrations.
 
-usage: gen.py OUT.c OUT.h queries.sql NNNN_name.sql...
+usage: gen.py queries.sql NNNN_name.sql... OUT.c OUT.h
 The language of queries.sql is described on top of it. A parameter is numbered by its first appearance: SQLite numbers
 $1, $2, ... (which it takes for names) in just that way, so one text serves both engines.
 """
@@ -140,7 +140,7 @@ def write_h(path, rows, queries):
 
 
 def main():
-    out_c, out_h, sql, *files = sys.argv[1:]
+    sql, *files, out_c, out_h = sys.argv[1:]
     rows, queries = read_queries(sql)
     migrations = []
     for f in files:

@@ -9,8 +9,6 @@ enum {
     OPERATION_ROOM = 448,                          /* what the usual package, result and times of an operation take */
 };
 
-#define LIST(out) (void **)&(out)->v, &(out)->n
-
 /* present -- OK when a statement touched its row; else the error that this means. */
 #define PRESENT(changed, code, ...) \
     do { if ((changed) == 0) return fail(e, code, NULL, __VA_ARGS__); } while (0)
@@ -406,18 +404,7 @@ enum eim_err store_hint_list(struct tx *t, int64_t association, struct hint_list
     return query_rows(t, Q_HINT_LIST, ARGS(V_INT(association)), LIST(out), a, e);
 }
 
-/* ---- audit and tokens ---- */
-
-enum eim_err store_audit_append(struct tx *t, int64_t tenant, int64_t id, int64_t at_us, struct slice line, struct err *e)
-{
-    struct audit_line l = { .id = id, .at_us = at_us, .line = line };
-    return query_exec(t, Q_AUDIT_APPEND, &l, ARGS(V_INT(tenant)), NULL, e);
-}
-
-enum eim_err store_audit_list(struct tx *t, int64_t tenant, int64_t after, unsigned limit, struct audit_list *out, struct arena *a, struct err *e)
-{
-    return query_rows(t, Q_AUDIT_LIST, ARGS(V_INT(tenant), V_INT(after), V_INT(limit)), LIST(out), a, e);
-}
+/* ---- tokens ---- */
 
 enum eim_err store_token_put(struct tx *t, const struct token *k, struct err *e)
 {

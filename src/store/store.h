@@ -214,13 +214,43 @@ MUST enum eim_err store_hint_put(struct tx *t, const struct hint *h, struct err 
 struct hint_list { struct hint *v; size_t n; };
 MUST enum eim_err store_hint_list(struct tx *t, int64_t association, struct hint_list *out, struct arena *a, struct err *e);
 
-/* ---- audit: append-only; sequenced by one node later ---- */
+/* ---- audit: entries wait in a table of their own until trust/log.h gives them a place in the tenant's tree ---- */
 /* store_audit_append -- `line` is the exact JSON line, without a newline. */
 MUST enum eim_err store_audit_append(struct tx *t, int64_t tenant, int64_t id, int64_t at_us, struct slice line, struct err *e);
 struct audit_line { int64_t id, at_us; struct slice line; };
 struct audit_list { struct audit_line *v; size_t n; };
-/* store_audit_list -- entries of a tenant with id > after, oldest first. (Until sequencing exists ids may appear late: for looking, not for following.) */
+/* store_audit_take -- the oldest entries that wait, at most `most`, taken out of the table, by ascending id. Entries whose ids are
+ * smaller but whose transaction ends later are taken by a later call. */
+MUST enum eim_err store_audit_take(struct tx *t, int64_t tenant, unsigned most, struct audit_list *out, struct arena *a, struct err *e);
+/* store_audit_list -- entries that wait, with id > after, by ascending id. */
 MUST enum eim_err store_audit_list(struct tx *t, int64_t tenant, int64_t after, unsigned limit, struct audit_list *out, struct arena *a, struct err *e);
+/* store_audit_tenants -- the tenants that have a log. */
+struct tenant_list { int64_t *v; size_t n; };
+MUST enum eim_err store_audit_tenants(struct tx *t, struct tenant_list *out, struct arena *a, struct err *e);
+
+/* The state of one tenant's log. */
+struct audit_state {
+    int64_t tenant, size, at_us;                   /* size: lines in the tree; at_us: when the last ones came in */
+    int64_t note_size;                             /* the tree's size under the newest signed tree head, 0 when there is none */
+    struct slice edge;                             /* hashes, the leftmost first (trust/merkle.h) */
+    struct slice note;                             /* the newest signed tree head, or empty */
+};
+/* store_audit_state -- as it is; store_audit_lock -- the same, and ours until the transaction ends. E_NOT_FOUND: no such tenant. */
+MUST enum eim_err store_audit_state(struct tx *t, int64_t tenant, struct audit_state *out, struct arena *a, struct err *e);
+MUST enum eim_err store_audit_lock(struct tx *t, int64_t tenant, struct audit_state *out, struct arena *a, struct err *e);
+/* store_audit_grow -- size, at_us and edge of a log that is locked. */
+MUST enum eim_err store_audit_grow(struct tx *t, const struct audit_state *s, struct err *e);
+/* store_audit_sign -- keep a signed tree head, unless one of as large a tree is there. */
+MUST enum eim_err store_audit_sign(struct tx *t, int64_t tenant, int64_t size, struct slice note, struct err *e);
+
+enum { AUDIT_WIDTH = 256 };                        /* lines of a bundle, hashes of a tile */
+struct audit_bundle { int64_t number, n; struct slice lines; };                /* n 0: there is none */
+struct audit_tile { int64_t level, number; struct slice hashes; };            /* hashes empty: there is none */
+MUST enum eim_err store_audit_bundle_get(struct tx *t, int64_t tenant, int64_t number, struct audit_bundle *out, struct arena *a, struct err *e);
+MUST enum eim_err store_audit_bundle_put(struct tx *t, int64_t tenant, const struct audit_bundle *b, struct err *e);
+MUST enum eim_err store_audit_tile_get(struct tx *t, int64_t tenant, int64_t level, int64_t number, struct audit_tile *out,
+                                       struct arena *a, struct err *e);
+MUST enum eim_err store_audit_tile_put(struct tx *t, int64_t tenant, const struct audit_tile *tile, struct err *e);
 
 /* ---- API tokens: hashed ---- */
 struct token {

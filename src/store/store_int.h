@@ -77,6 +77,7 @@ void writer_stop(struct store *s);
 #define V_TEXT(x)  ((struct value){ .is_bytes = true, .is_text = true, .s = (x) })
 #define ARGS(...)  ((const struct value[]){ __VA_ARGS__ }), sizeof((const struct value[]){ __VA_ARGS__ }) / sizeof(struct value)
 #define NO_ARGS    NULL, 0
+#define LIST(out)  (void **)&(out)->v, &(out)->n     /* where query_rows puts a list */
 
 /* query_exec -- run a query without rows; *changed (may be NULL) becomes the number of rows it wrote.
  * `row` is the struct that the query's parameters name, or NULL. E_INVALID names a text column that is no UTF-8 or holds a NUL. */

@@ -9,6 +9,7 @@
 #include "eim/eim.h"
 #include "front/rest.h"
 #include "store/store.h"
+#include "trust/log.h"
 #include "trust/identity.h"
 
 #include <string.h>
@@ -22,6 +23,8 @@ struct fixture {
     struct eim *eim;
     struct arena arena;                /* of the fixture */
     struct arena call;                 /* of one request: reset by each */
+    struct note_signer *notes;
+    struct audit_log audit;
     struct rest rest;
     char *authorization;
     bool draining;
@@ -81,7 +84,9 @@ static int setup(void **state)
     char *token;
     assert_ok(identity_token_create(&f.host, "admin", &token, &f.arena, &e));
     f.authorization = arena_printf(&f.arena, "Bearer %s", token);
-    rest_init(&f.rest, &(struct rest_config){ .host = &f.host, .eim = f.eim, .metrics_from = listed, .n_metrics_from = 2, .arg = &f,
+    assert_ok(note_signer_open(&f.notes, tmp_path(dir, "log.pem"), "eim.test", &e));
+    f.audit = (struct audit_log){ .host = &f.host, .signer = f.notes, .name = "eim.test" };
+    rest_init(&f.rest, &(struct rest_config){ .host = &f.host, .eim = f.eim, .audit = &f.audit, .metrics_from = listed, .n_metrics_from = 2, .arg = &f,
                                               .ready = ready, .metrics = metrics, .tls_anchor = tls_anchor });
     *state = &f;
     return 0;
@@ -92,6 +97,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
     json_decref(f->json);
     eim_close(f->eim);
+    note_signer_free(f->notes);
     store_close(f->host.store);
     signer_close(f->host.signer);
     arena_free(&f->call);
@@ -594,6 +600,47 @@ static void the_audit_log_pages_through_exact_lines(void **state)
     assert_true(json_is_null(json_object_get(f->json, "next")));
 }
 
+static void the_log_is_a_tree_with_a_signed_head_and_proofs(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = { 0 };
+    struct slice text, origin;
+    struct merkle_hash root, old, leaf;
+    uint64_t size, old_size;
+    for (unsigned i = 1; i <= 3; i++) enrol(f, i);
+    assert_int_equal(call(f, "GET", "/v1/audit/head", NULL), 200);
+    assert_ok(note_open(note_signer_key(f->notes), f->reply.body, &text, &e));
+    assert_ok(audit_head_parse(text, &origin, &old_size, &old, &e));
+    assert_true(slice_eq(origin, SLICE("eim.test/audit/default")));
+    assert_int_equal(old_size, 3);
+    for (unsigned i = 4; i <= 9; i++) enrol(f, i);
+    assert_int_equal(call(f, "GET", "/v1/audit/inclusion/7", NULL), 200);
+    const char *note = json_string_value(json_object_get(f->json, "head"));
+    assert_ok(note_open(note_signer_key(f->notes), slice_str(note), &text, &e));
+    assert_ok(audit_head_parse(text, &origin, &size, &root, &e));
+    assert_int_equal(size, 9);
+    struct merkle_proof proof = { .n = (unsigned)json_array_size(json_object_get(f->json, "proof")) };
+    for (unsigned i = 0; i < proof.n; i++)
+        assert_int_equal(slice_unhex(slice_str(json_string_value(json_array_get(json_object_get(f->json, "proof"), i))), proof.h[i].b, 32), 32);
+    assert_ok(merkle_leaf(slice_str(json_string_value(json_object_get(f->json, "line"))), &leaf, &e));
+    assert_ok(merkle_check_inclusion(&leaf, 7, size, &root, &proof, &e));
+    assert_int_equal(merkle_check_inclusion(&leaf, 6, size, &root, &proof, &e), E_MISMATCH);
+
+    assert_int_equal(call(f, "GET", "/v1/audit/consistency/3", NULL), 200);
+    proof.n = (unsigned)json_array_size(json_object_get(f->json, "proof"));
+    for (unsigned i = 0; i < proof.n; i++)
+        assert_int_equal(slice_unhex(slice_str(json_string_value(json_array_get(json_object_get(f->json, "proof"), i))), proof.h[i].b, 32), 32);
+    assert_ok(merkle_check_consistency(3, &old, size, &root, &proof, &e));
+    old.b[5] ^= 1;
+    assert_int_equal(merkle_check_consistency(3, &old, size, &root, &proof, &e), E_MISMATCH);
+
+    assert_int_equal(call(f, "GET", "/v1/audit/inclusion/9", NULL), 400);
+    assert_int_equal(call(f, "GET", "/v1/audit/consistency/10", NULL), 400);
+    assert_int_equal(call(f, "GET", "/v1/audit/inclusion/-1", NULL), 400);
+    assert_int_equal(call(f, "GET", "/v1/audit/lines/9", NULL), 200);
+    assert_int_equal(f->reply.body.n, 0);
+}
+
 /* ---- faults ---- */
 
 /* Each statement of each request fails in turn: 503, nothing half done, and it goes on when the store is back. */
@@ -675,6 +722,7 @@ int main(void)
         T(an_unlawful_order_names_its_rule),
         T(the_configuration_is_the_same_in_json_and_der),
         T(the_audit_log_pages_through_exact_lines),
+        T(the_log_is_a_tree_with_a_signed_head_and_proofs),
         T(a_failing_store_is_503_and_leaves_nothing_half_done),
         T(a_full_arena_is_503_and_no_crash),
     };

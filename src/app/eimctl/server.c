@@ -1,4 +1,4 @@
-/* server.c -- eimctl eim config, audit list, metrics, health: the server as a whole. */
+/* server.c -- eimctl eim config, metrics, health: the server as a whole. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -36,32 +36,6 @@ int eim_config(struct ctl *c)
         out_fact(facts[i].name, out_string(c, o, facts[i].path));
     json_decref(o);
     return CTL_OK;
-}
-
-static void show_audit(struct ctl *c, const json_t *items, void *arg)
-{
-    struct table *t = arg;
-    size_t i;
-    json_t *a;
-    json_array_foreach(items, i, a) {
-        if (c->json) out_json(a);
-        else
-            table_row(t,
-                      (const char *[]){ out_time(c, a, "at"), out_string(c, a, "principal"), out_string(c, a, "action"),
-                                        out_string(c, a, "eid"), out_string(c, a, "operation"), out_string(c, a, "counter"),
-                                        out_string(c, a, "state"), out_string(c, a, "detail") });
-    }
-    if (!c->json) table_print(t);
-}
-
-int audit_list(struct ctl *c)
-{
-    static const char *const head[] = {
-        "AT", "PRINCIPAL", "ACTION", "EID", "OPERATION", "COUNTER", "STATE", "DETAIL", NULL
-    };
-    struct table t;
-    if (!table_init(&t, c, API_PAGE, head)) return ctl_fail(c, CTL_REFUSED, "out of memory");
-    return api_list(c, "/v1/audit", "", show_audit, &t);
 }
 
 /* "name value" or "name{labels} value" lines; comments are for the scraper. */

@@ -338,6 +338,59 @@ INSERT INTO audit_entry (tenant, @audit) VALUES ($tenant, @audit(values));
 -- name: audit_list(tenant, after, limit) -> audit
 SELECT @audit FROM audit_entry WHERE tenant = $tenant AND id > $after ORDER BY id LIMIT $limit;
 
+-- name: audit_cutoff(tenant, skip) -> 1
+SELECT id FROM audit_entry WHERE tenant = $tenant ORDER BY id LIMIT 1 OFFSET $skip;
+
+-- name: audit_take(tenant, last) -> audit
+DELETE FROM audit_entry WHERE tenant = $tenant AND id <= $last RETURNING @audit;
+
+-- name: audit_tenants() -> 1
+SELECT tenant FROM audit_log ORDER BY tenant;
+
+-- row audit_log: struct audit_state
+--   tenant int once
+--   size int
+--   at_us int
+--   note_size int
+--   edge bytes
+--   note text
+
+-- name: audit_log_get(tenant) -> audit_log
+SELECT @audit_log FROM audit_log WHERE tenant = $tenant;
+
+-- name: audit_log_lock(tenant) -> audit_log
+SELECT @audit_log FROM audit_log WHERE tenant = $tenant /*lock*/;
+
+-- name: audit_log_grow(tenant, size, at_us, edge:bytes)
+UPDATE audit_log SET size = $size, at_us = $at_us, edge = $edge WHERE tenant = $tenant;
+
+-- name: audit_log_sign(tenant, note_size, note:text)
+UPDATE audit_log SET note_size = $note_size, note = $note WHERE tenant = $tenant AND note_size < $note_size;
+
+-- row audit_bundle: struct audit_bundle
+--   number int once
+--   n int
+--   lines bytes
+
+-- name: audit_bundle_get(tenant, number) -> audit_bundle
+SELECT @audit_bundle FROM audit_bundle WHERE tenant = $tenant AND number = $number;
+
+-- name: audit_bundle_put(audit_bundle, tenant)
+INSERT INTO audit_bundle (tenant, @audit_bundle) VALUES ($tenant, @audit_bundle(values))
+ON CONFLICT (tenant, number) DO UPDATE SET @audit_bundle(set);
+
+-- row audit_tile: struct audit_tile
+--   level int once
+--   number int once
+--   hashes bytes
+
+-- name: audit_tile_get(tenant, level, number) -> audit_tile
+SELECT @audit_tile FROM audit_tile WHERE tenant = $tenant AND level = $level AND number = $number;
+
+-- name: audit_tile_put(audit_tile, tenant)
+INSERT INTO audit_tile (tenant, @audit_tile) VALUES ($tenant, @audit_tile(values))
+ON CONFLICT (tenant, level, number) DO UPDATE SET @audit_tile(set);
+
 -- row token: struct token
 --   id int once
 --   tenant int

@@ -1,0 +1,35 @@
+/* note.h -- Ed25519 keys and the C2SP signed-note form: how tree heads of the audit log are signed and checked.
+ *
+ * A verifier key is written NAME+HASH+BASE64 (c2sp.org/signed-note): HASH is the first four octets of SHA-256(NAME || "\n" || 0x01 ||
+ * public key) in hex, BASE64 holds 0x01 and the 32 octets of the public key. A signed note is a text that ends in a newline, an empty
+ * line, and lines "— NAME BASE64(hash || signature)". Lines of unknown keys are other people's cosignatures and are passed over.
+ *
+ * Everything here may be called from any thread; only the functions with a path read or write files. */
+#ifndef CRYPTO_NOTE_H
+#define CRYPTO_NOTE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+enum { NOTE_PUBLIC_SIZE = 32, NOTE_SIGNATURE_SIZE = 64, NOTE_NAME_MAX = 200, NOTE_MAX = 16384 };
+
+struct note_signer;
+
+/* note_signer_open -- the key in this PKCS#8 PEM file, which nobody else may be able to read; made first when it is not there.
+ * `name` signs as NAME (no white space, no '+', 1 to NOTE_NAME_MAX octets). E_IO, E_INVALID (no Ed25519 key, or a bad name), E_CRYPTO.
+ * note_signer_free(NULL) is harmless. */
+MUST enum eim_err note_signer_open(struct note_signer **out, const char *path, const char *name, struct err *e);
+void note_signer_free(struct note_signer *s);
+
+/* note_signer_key -- the verifier key of it, borrowed. */
+const char *note_signer_key(const struct note_signer *s);
+
+/* note_sign -- the signed note over `text` (which must end in a newline), in the arena. */
+MUST enum eim_err note_sign(const struct note_signer *s, struct slice text, struct slice *note, struct arena *a, struct err *e);
+
+/* note_open -- the text of a note that the verifier key `key` has signed, borrowed from it. E_INVALID: the key cannot be read;
+ * E_MALFORMED: this is no note; E_SIGNATURE: it has no good signature of this key. */
+MUST enum eim_err note_open(const char *key, struct slice note, struct slice *text, struct err *e);
+
+#endif
