@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BATCH = 10000, CACHE_KIB = 1 << 20 };
+/* No larger: at the end of each upsert SQLite walks through all that the savepoint it stands in has journalled. */
+enum { BATCH = 1000, CACHE_KIB = 1 << 20 };
 
 static struct {
     int64_t devices, idle;             /* those numbered below `idle` have nothing waiting */
