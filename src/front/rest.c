@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-enum { ORDER_MAX = 64 * 1024, EMPTY_MAX = 64 };
+enum { ORDER_MAX = 64 * 1024, EMPTY_MAX = 64, SMALL_MAX = 4096 };
 
 #define PAGE (QUERY_CURSOR | QUERY_LIMIT)
 
@@ -62,6 +62,22 @@ static const struct rest_route routes[] = {
       .doc = "who eUICCs know this eIM as" },
     { "GET", "/v1/eim/configuration.der", PERM_EIM_READ, rest_eim_configuration_der, .request = "", .reply = "octets",
       .doc = "the same as the AddInitialEim blob for device makers" },
+    { "GET", "/v1/tokens", PERM_TOKEN_READ, rest_tokens_list, .query = PAGE, .request = "", .reply = "Page of Token",
+      .doc = "API tokens, newest first; never their secrets" },
+    { "POST", "/v1/tokens", PERM_TOKEN_MANAGE, rest_token_create, .body = BODY_JSON, .body_max = SMALL_MAX, .request = "TokenOrder",
+      .reply = "NewToken", .doc = "make an API token; its secret is in this answer and nowhere else" },
+    { "DELETE", "/v1/tokens/{id}", PERM_TOKEN_MANAGE, rest_token_revoke, .request = "", .reply = "",
+      .doc = "revoke a token: it is refused from now on" },
+    { "GET", "/v1/roles", PERM_ROLE_READ, rest_roles_list, .request = "", .reply = "Roles",
+      .doc = "roles and what they allow, built-in ones first" },
+    { "PUT", "/v1/roles/{name}", PERM_ROLE_MANAGE, rest_role_put, .body = BODY_JSON, .body_max = SMALL_MAX, .request = "RoleOrder", .reply = "",
+      .doc = "make or change a role of one's own" },
+    { "DELETE", "/v1/roles/{name}", PERM_ROLE_MANAGE, rest_role_delete, .request = "", .reply = "",
+      .doc = "remove a role; tokens that have it open nothing any more" },
+    { "GET", "/v1/whoami", PERM_SELF, rest_whoami, .request = "", .reply = "Principal",
+      .doc = "who the caller is, and what he may do" },
+    { "POST", "/v1/access/explain", PERM_ROLE_READ, rest_explain, .body = BODY_JSON, .body_max = SMALL_MAX, .request = "AccessQuestion",
+      .reply = "AccessAnswer", .doc = "may this role call that route, and why?" },
     { "GET", "/v1/audit", PERM_AUDIT_READ, rest_audit, .query = PAGE, .request = "", .reply = "Page of AuditEntry",
       .doc = "the audit log, oldest first" },
     { "GET", "/v1/audit/key", PERM_AUDIT_READ, rest_audit_key, .request = "", .reply = "AuditKey",
@@ -75,7 +91,7 @@ static const struct rest_route routes[] = {
     { "GET", "/v1/audit/consistency/{size}", PERM_AUDIT_READ, rest_audit_consistency, .request = "", .reply = "AuditConsistency",
       .doc = "the proof that the log only grew since it had this size" },
 };
-enum { ROUTES = sizeof routes / sizeof routes[0] };
+enum { ROUTES = sizeof routes / sizeof routes[0], ROUTE_METHODS = 4 };     /* methods of one path */
 
 const struct rest_route *rest_routes(size_t *n)
 {
@@ -107,26 +123,44 @@ static bool path_matches(const char *pattern, const char *path, struct slice par
     }
 }
 
+/* The row of a method and path; *known counts the rows of other methods. */
+static const struct rest_route *look_up(const char *method, const char *path, struct slice params[REST_PARAMS], const struct rest_route **others,
+                                        size_t *known)
+{
+    bool head = strcmp(method, "HEAD") == 0;
+    *known = 0;
+    for (size_t i = 0; path[0] == '/' && i < ROUTES; i++) {
+        struct slice found[REST_PARAMS] = { { 0 } };
+        if (!path_matches(routes[i].path, path, found)) continue;
+        if (strcmp(routes[i].method, head ? "GET" : method) == 0) {
+            memcpy(params, found, sizeof found);
+            return &routes[i];
+        }
+        if (*known < ROUTE_METHODS) others[(*known)++] = &routes[i];
+    }
+    return NULL;
+}
+
+const struct rest_route *rest_route_of(const char *method, const char *path)
+{
+    struct slice params[REST_PARAMS];
+    const struct rest_route *others[ROUTE_METHODS];
+    size_t known;
+    return look_up(method, path, params, others, &known);
+}
+
 /* find_route -- the row, or E_NOT_FOUND, or E_METHOD with the methods there are in `allow`. */
 static enum eim_err find_route(struct rest_call *c, char *allow, size_t room, struct err *e)
 {
-    bool head = strcmp(c->req->method, "HEAD") == 0;
-    size_t n = 0;
+    const struct rest_route *others[ROUTE_METHODS];
+    size_t known, n = 0;
     allow[0] = 0;
-    if (c->req->path[0] != '/') return fail(e, E_NOT_FOUND, NULL, "there is no such path");
-    for (size_t i = 0; i < ROUTES; i++) {
-        struct slice params[REST_PARAMS] = { { 0 } };
-        if (!path_matches(routes[i].path, c->req->path, params)) continue;
-        if (strcmp(routes[i].method, head ? "GET" : c->req->method) == 0) {
-            c->route = &routes[i];
-            memcpy(c->params, params, sizeof params);
-            return OK;
-        }
-        n += (size_t)snprintf(allow + n, room - n, "%s%s%s", n ? ", " : "", routes[i].method,
-                              strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
-    }
-    return n ? fail(e, E_METHOD, "RFC 9110 15.5.6", "%.20s is not possible here; %s", c->req->method, allow)
-             : fail(e, E_NOT_FOUND, NULL, "there is no such path");
+    c->route = look_up(c->req->method, c->req->path, c->params, others, &known);
+    if (c->route) return OK;
+    for (size_t i = 0; i < known; i++)
+        n += (size_t)snprintf(allow + n, room - n, "%s%s%s", n ? ", " : "", others[i]->method, strcmp(others[i]->method, "GET") == 0 ? ", HEAD" : "");
+    return known ? fail(e, E_METHOD, "RFC 9110 15.5.6", "%.20s is not possible here; %s", c->req->method, allow)
+                 : fail(e, E_NOT_FOUND, NULL, "there is no such path");
 }
 
 /* ---- who and whether ---- */
@@ -225,6 +259,18 @@ static enum eim_err read_body(struct rest_call *c, struct err *e)
     if (!json_is_object(c->body)) return fail_field(e, E_INVALID, NULL, "body", "a JSON object is taken here");
     if (row->body == BODY_EMPTY && json_object_size(c->body))
         return fail_field(e, E_INVALID, NULL, json_object_iter_key(json_object_iter(c->body)), "no members are taken here");
+    return OK;
+}
+
+enum eim_err rest_id(const struct rest_call *c, const char *prefix, const char *what, int64_t *id, struct err *e)
+{
+    uint8_t b[8];
+    struct slice s = c->params[0];
+    size_t n = strlen(prefix);
+    if (s.n != n + 16 || memcmp(s.p, prefix, n) != 0 || slice_unhex(slice_of(s.p + n, 16), b, sizeof b) != 8 || b[0] > 0x7f)
+        return fail_field(e, E_INVALID, NULL, "id", "an id of %s is %s and 16 hexadecimal digits", what, prefix);
+    *id = 0;
+    for (size_t i = 0; i < sizeof b; i++) *id = *id << 8 | b[i];
     return OK;
 }
 

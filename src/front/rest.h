@@ -51,6 +51,9 @@ struct rest_route {
 /* rest_routes -- the table, *n rows. */
 const struct rest_route *rest_routes(size_t *n);
 
+/* rest_route_of -- the row that a method and a concrete path lead to; NULL when there is none. */
+const struct rest_route *rest_route_of(const char *method, const char *path);
+
 struct rest_config {
     struct host *host;
     struct eim *eim;

@@ -34,6 +34,8 @@ struct rest_call {
 MUST enum eim_err rest_reply_json(struct rest_call *c, json_t *o, struct err *e);
 /* rest_reply_page -- {"items":items,"next":...}; takes the reference. next 0 = the end. */
 MUST enum eim_err rest_reply_page(struct rest_call *c, json_t *items, int64_t next, struct err *e);
+/* rest_id -- the first {} of the path as an id: prefix and 16 hexadecimal digits. E_INVALID naming `what` it would be an id of. */
+MUST enum eim_err rest_id(const struct rest_call *c, const char *prefix, const char *what, int64_t *id, struct err *e);
 /* rest_media_type -- is it this one? Case and parameters do not matter; NULL is none. */
 bool rest_media_type(const char *content_type, const char *want);
 
@@ -55,6 +57,14 @@ enum eim_err rest_notifications_list(struct rest_call *c, struct err *e);
 enum eim_err rest_notification_get(struct rest_call *c, struct err *e);
 enum eim_err rest_notification_retry(struct rest_call *c, struct err *e);
 enum eim_err rest_notification_drop(struct rest_call *c, struct err *e);
+enum eim_err rest_tokens_list(struct rest_call *c, struct err *e);
+enum eim_err rest_token_create(struct rest_call *c, struct err *e);
+enum eim_err rest_token_revoke(struct rest_call *c, struct err *e);
+enum eim_err rest_roles_list(struct rest_call *c, struct err *e);
+enum eim_err rest_role_put(struct rest_call *c, struct err *e);
+enum eim_err rest_role_delete(struct rest_call *c, struct err *e);
+enum eim_err rest_whoami(struct rest_call *c, struct err *e);
+enum eim_err rest_explain(struct rest_call *c, struct err *e);
 enum eim_err rest_audit(struct rest_call *c, struct err *e);
 enum eim_err rest_audit_key(struct rest_call *c, struct err *e);
 enum eim_err rest_audit_head(struct rest_call *c, struct err *e);

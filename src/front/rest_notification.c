@@ -34,17 +34,6 @@ static json_t *notification_json(const struct outbox *n, const struct eid *eid, 
     return o;
 }
 
-static enum eim_err notification_id(const struct rest_call *c, int64_t *id, struct err *e)
-{
-    uint8_t b[8];
-    struct slice s = c->params[0];
-    if (s.n != 20 || memcmp(s.p, "ntf_", 4) != 0 || slice_unhex(slice_of(s.p + 4, 16), b, sizeof b) != 8 || b[0] > 0x7f)
-        return fail_field(e, E_INVALID, NULL, "id", "an id of a notification is ntf_ and 16 hexadecimal digits");
-    *id = 0;
-    for (size_t i = 0; i < sizeof b; i++) *id = *id << 8 | b[i];
-    return OK;
-}
-
 enum eim_err rest_notifications_list(struct rest_call *c, struct err *e)
 {
     struct outbox_list list = { 0 };
@@ -60,7 +49,7 @@ enum eim_err rest_notification_get(struct rest_call *c, struct err *e)
     struct outbox n;
     struct eid eid;
     int64_t id;
-    TRY(notification_id(c, &id, e));
+    TRY(rest_id(c, "ntf_", "a notification", &id, e));
     TRY(manage_notification(c->rest->c.eim, &c->who, id, &n, &eid, c->arena, e));
     return rest_reply_json(c, notification_json(&n, &eid, c->arena), e);
 }
@@ -70,7 +59,7 @@ static enum eim_err change(struct rest_call *c, bool retry, struct err *e)
     struct outbox n;
     struct eid eid;
     int64_t id;
-    TRY(notification_id(c, &id, e));
+    TRY(rest_id(c, "ntf_", "a notification", &id, e));
     TRY(manage_notification_change(c->rest->c.eim, &c->who, id, retry, &n, &eid, c->arena, e));
     return rest_reply_json(c, notification_json(&n, &eid, c->arena), e);
 }

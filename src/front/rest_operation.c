@@ -46,22 +46,11 @@ static json_t *operation_json(const struct operation *op, const struct eid *eid,
     return o;
 }
 
-static enum eim_err operation_id(const struct rest_call *c, int64_t *id, struct err *e)
-{
-    uint8_t b[8];
-    struct slice s = c->params[0];
-    if (s.n != 19 || memcmp(s.p, "op_", 3) != 0 || slice_unhex(slice_of(s.p + 3, 16), b, sizeof b) != 8 || b[0] > 0x7f)
-        return fail_field(e, E_INVALID, NULL, "id", "an id of an operation is op_ and 16 hexadecimal digits");
-    *id = 0;
-    for (size_t i = 0; i < sizeof b; i++) *id = *id << 8 | b[i];
-    return OK;
-}
-
 static enum eim_err get(struct rest_call *c, struct operation *op, struct eid *eid, struct err *e)
 {
     int64_t id;
     *op = (struct operation){ 0 };
-    TRY(operation_id(c, &id, e));
+    TRY(rest_id(c, "op_", "an operation", &id, e));
     return manage_operation(c->rest->c.eim, &c->who, id, op, eid, c->arena, e);
 }
 
@@ -131,7 +120,7 @@ enum eim_err rest_operation_cancel(struct rest_call *c, struct err *e)
     struct operation op = { 0 };
     struct eid eid;
     int64_t id;
-    TRY(operation_id(c, &id, e));
+    TRY(rest_id(c, "op_", "an operation", &id, e));
     TRY(manage_operation_cancel(c->rest->c.eim, &c->who, id, &op, c->arena, e));
     TRY(get(c, &op, &eid, e));
     return rest_reply_json(c, operation_json(&op, &eid, c->arena), e);

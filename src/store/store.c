@@ -403,15 +403,3 @@ enum eim_err store_hint_list(struct tx *t, int64_t association, struct hint_list
 {
     return query_rows(t, Q_HINT_LIST, ARGS(V_INT(association)), LIST(out), a, e);
 }
-
-/* ---- tokens ---- */
-
-enum eim_err store_token_put(struct tx *t, const struct token *k, struct err *e)
-{
-    return query_exec(t, Q_TOKEN_PUT, k, NO_ARGS, NULL, e);
-}
-
-enum eim_err store_token_find(struct tx *t, const uint8_t hash[32], struct token *out, struct arena *a, struct err *e)
-{
-    return query_row(t, Q_TOKEN_FIND, ARGS(V_BYTES(slice_of(hash, 32))), out, a, e);
-}

@@ -258,8 +258,25 @@ struct token {
     uint8_t hash[32];                              /* SHA-256 of the token */
     struct slice name, role;
     int64_t created_us, expires_us, revoked_us;    /* 0 = never */
+    int64_t used_us;                               /* about; 0 = never. Not written by store_token_put over an existing row */
 };
 MUST enum eim_err store_token_put(struct tx *t, const struct token *k, struct err *e);        /* insert or replace by id; E_CONFLICT: the hash of another */
 MUST enum eim_err store_token_find(struct tx *t, const uint8_t hash[32], struct token *out, struct arena *a, struct err *e);   /* id 0 = none */
+
+struct token_list { struct token *v; size_t n; };
+/* store_token_get -- one of the tenant's, by id; id 0 = none. store_token_list -- newest first, id < before (0 = from the newest). */
+MUST enum eim_err store_token_get(struct tx *t, int64_t tenant, int64_t id, struct token *out, struct arena *a, struct err *e);
+MUST enum eim_err store_token_list(struct tx *t, int64_t tenant, int64_t before, unsigned limit, struct token_list *out, struct arena *a, struct err *e);
+/* store_token_revoke -- from now on it is refused. *changed false: there is none, or it was revoked already. */
+MUST enum eim_err store_token_revoke(struct tx *t, int64_t tenant, int64_t id, int64_t now_us, bool *changed, struct err *e);
+MUST enum eim_err store_token_used(struct tx *t, int64_t id, int64_t used_us, struct err *e);
+
+/* ---- roles that a tenant made itself ---- */
+struct role_row { int64_t tenant; struct slice name, permissions; int64_t changed_us; };      /* names of permissions, a space between */
+struct role_list { struct role_row *v; size_t n; };
+MUST enum eim_err store_role_get(struct tx *t, int64_t tenant, struct slice name, struct role_row *out, struct arena *a, struct err *e);   /* tenant 0 = none */
+MUST enum eim_err store_role_list(struct tx *t, int64_t tenant, struct role_list *out, struct arena *a, struct err *e);
+MUST enum eim_err store_role_put(struct tx *t, const struct role_row *r, struct err *e);
+MUST enum eim_err store_role_delete(struct tx *t, int64_t tenant, struct slice name, bool *changed, struct err *e);
 
 #endif

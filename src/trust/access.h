@@ -1,6 +1,7 @@
 /* access.h -- who may do what: the one place that decides. Default deny.
  *
- * Every route row, and later every composite step, names its permission here. */
+ * Every route row, and later every composite step, names its permission here. A role is a set of permissions: six are built in, more can be
+ * made by a tenant. Nobody gives away what he does not have: a role or token can be made only by whom already may all that it allows. */
 #ifndef TRUST_ACCESS_H
 #define TRUST_ACCESS_H
 
@@ -20,6 +21,11 @@
     X(PERM_NOTIFICATION_CHANGE, "notification_change", "order another try of a notification, or drop it") \
     X(PERM_EIM_READ,         "eim_read",         "see the eIM's own configuration")                 \
     X(PERM_AUDIT_READ,       "audit_read",       "read the audit log")                              \
+    X(PERM_TOKEN_READ,       "token_read",       "see API tokens, never their secrets")             \
+    X(PERM_TOKEN_MANAGE,     "token_manage",     "make and revoke API tokens")                      \
+    X(PERM_ROLE_READ,        "role_read",        "see roles and explain access")                    \
+    X(PERM_ROLE_MANAGE,      "role_manage",      "make, change and remove roles")                   \
+    X(PERM_SELF,             "self",             "see who one is")                                  \
     X(PERM_METRICS,          "metrics",          "read metrics")
 enum permission {
 #define X(name, word, text) name,
@@ -29,6 +35,39 @@ enum permission {
 };
 const char *permission_name(enum permission p);    /* "device_read" */
 const char *permission_text(enum permission p);
+/* permission_named -- PERM_END when there is none of that name. */
+enum permission permission_named(struct slice name);
+#define PERM_BIT(p) (UINT64_C(1) << (p))
+_Static_assert(PERM_END <= 64, "a set of permissions is one word");
+
+/* Built-in roles: name, what for. What each allows stands in access.c. */
+#define ROLES(X)                                                                                    \
+    X(viewer,           "sees devices and operations")                                              \
+    X(operator,         "enrols devices, orders and cancels operations")                            \
+    X(approver,         "sees what is to be approved")                                              \
+    X(policy_author,    "sees what policies are made of")                                           \
+    X(security_officer, "roles, tokens and the audit log")                                          \
+    X(administrator,    "everything")
+
+struct role {
+    struct slice name, text;           /* text: what for; empty for a tenant's own */
+    uint64_t may;
+    bool built_in;
+};
+/* access_role -- a role of a tenant by name: a built-in one without asking the store, else the tenant's own. E_NOT_FOUND. */
+MUST enum eim_err access_role(struct host *h, int64_t tenant, struct slice name, struct role *out, struct arena *a, struct err *e);
+struct roles { struct role *v; size_t n; };
+/* access_roles -- the built-in ones, then the tenant's own by name. */
+MUST enum eim_err access_roles(struct host *h, int64_t tenant, struct roles *out, struct arena *a, struct err *e);
+enum { ROLES_OWN_MAX = 1000 };
+/* access_role_put, access_role_delete -- make or change, and remove, an own role of the caller's tenant, with the audit entry. Tokens that
+ * have the role follow at once. E_INVALID: the name (1 to 64 of [a-z0-9_]); E_STATE: a built-in role; E_FORBIDDEN: it would allow, or
+ * allows, what the caller may not do; E_LIMIT; E_NOT_FOUND. */
+MUST enum eim_err access_role_put(struct host *h, const struct principal *p, struct slice name, uint64_t may, struct arena *a, struct err *e);
+MUST enum eim_err access_role_delete(struct host *h, const struct principal *p, struct slice name, struct err *e);
+
+/* access_gives -- may the caller hand out these permissions? E_FORBIDDEN names the first that he lacks. */
+MUST enum eim_err access_gives(const struct principal *p, uint64_t may, struct err *e);
 
 /* access_check -- OK, or E_FORBIDDEN naming the permission that is missing. p NULL: nobody; only PERM_NONE is allowed. */
 MUST enum eim_err access_check(const struct principal *p, enum permission perm, struct err *e);

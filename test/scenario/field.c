@@ -57,7 +57,7 @@ static void open_all(struct field *f, bool trusting)
     assert_ok(signer_open_dir(&f->signer, tmp_path(f->dir, "keys"), &e));
     signer_failing_init(&f->failing, f->signer, 0);
     f->set = eim_settings_default;
-    f->admin = (struct principal){ .tenant = 1, .id = 1, .name = SLICE("token:test"), .role = ROLE_ADMINISTRATOR };
+    f->admin = (struct principal){ .tenant = 1, .id = 1, .name = SLICE("token:test"), .may = UINT64_MAX };
     arena_init(&f->arena, 16 << 20);
     arena_init(&f->last_memory, 4 << 20);
     arena_init(&f->blob_memory, 1 << 16);

@@ -103,7 +103,7 @@ int api_get(struct ctl *c, json_t **out, const char *fmt, ...)
     return api_json(c, path, &(struct request){ 0 }, out);
 }
 
-int api_post_json(struct ctl *c, json_t *body, json_t **out, const char *fmt, ...)
+int api_send_json(struct ctl *c, const char *method, json_t *body, json_t **out, const char *fmt, ...)
 {
     char path[2048];
     va_list ap;
@@ -120,7 +120,7 @@ int api_post_json(struct ctl *c, json_t *body, json_t **out, const char *fmt, ..
         if (!text || !need) return ctl_fail(c, CTL_REFUSED, "out of memory");
     }
     if (n < 0 || (size_t)n >= sizeof path) return ctl_fail(c, CTL_USAGE, "an argument is too long");
-    struct request r = { .method = "POST", .body = slice_str(text), .has_body = true };
+    struct request r = { .method = method, .body = slice_str(text), .has_body = text || strcmp(method, "POST") == 0 };
     return api_json(c, path, &r, out);
 }
 

@@ -37,8 +37,9 @@ MUST int api_json(struct ctl *c, const char *path, const struct request *r, json
 /* api_get -- GET with a path made by a format, answer as JSON. */
 __attribute__((format(printf, 3, 4))) MUST int api_get(struct ctl *c, json_t **out, const char *fmt, ...);
 
-/* api_post_json -- POST of a JSON value (reference taken over, NULL: no body) to a path made by a format. */
-__attribute__((format(printf, 4, 5))) MUST int api_post_json(struct ctl *c, json_t *body, json_t **out, const char *fmt, ...);
+/* api_send_json -- a JSON value (reference taken over, NULL: no body) sent to a path made by a format; the answer as api_json gives it. */
+__attribute__((format(printf, 5, 6))) MUST int api_send_json(struct ctl *c, const char *method, json_t *body, json_t **out, const char *fmt, ...);
+#define api_post_json(c, body, out, ...) api_send_json((c), "POST", (body), (out), __VA_ARGS__)
 
 /* api_escape -- s for use in a path or query, percent-encoded, in c->page; "" when there is no room. */
 const char *api_escape(struct ctl *c, const char *s);

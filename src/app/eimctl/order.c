@@ -94,7 +94,7 @@ static int add_step(struct ctl *c, json_t *order, const struct given *g)
     return CTL_OK;
 }
 
-static int add_expiry(struct ctl *c, json_t *order, const char *when)
+int order_expiry(struct ctl *c, json_t *order, const char *when)
 {
     struct env env;
     char text[32];
@@ -121,7 +121,7 @@ int order_from_options(struct ctl *c, json_t **out)
     if (rc == CTL_OK && !psmos && !ecos && !download) rc = ctl_fail(c, CTL_USAGE, "operation create: nothing is ordered (see --help)");
     if (rc == CTL_OK && psmos && ecos)
         rc = ctl_fail(c, CTL_USAGE, "operation create: PSMOs and eCOs cannot go into one package (SGP.32 2.11.1.1)");
-    if (rc == CTL_OK && ctl_flag(c, "--expires")) rc = add_expiry(c, order, ctl_option(c, "--expires"));
+    if (rc == CTL_OK && ctl_flag(c, "--expires")) rc = order_expiry(c, order, ctl_option(c, "--expires"));
     if (rc != CTL_OK) json_decref(order);
     *out = rc == CTL_OK ? order : NULL;
     return rc;

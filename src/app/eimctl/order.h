@@ -8,4 +8,7 @@
  * CTL_OK and a new reference, or CTL_USAGE (said) when nothing is ordered, PSMOs and eCOs are mixed, or a value is wrong. */
 MUST int order_from_options(struct ctl *c, json_t **out);
 
+/* order_expiry -- `when` (a duration from now, or a time) as the member expires_at of an order. CTL_OK, or CTL_USAGE (said). */
+MUST int order_expiry(struct ctl *c, json_t *order, const char *when);
+
 #endif

@@ -400,12 +400,43 @@ ON CONFLICT (tenant, level, number) DO UPDATE SET @audit_tile(set);
 --   created_us int
 --   expires_us int
 --   revoked_us int
+--   used_us int once
 
 -- name: token_put(token)
 INSERT INTO token (@token) VALUES (@token(values)) ON CONFLICT (id) DO UPDATE SET @token(set);
 
 -- name: token_find(hash:bytes) -> token
 SELECT @token FROM token WHERE hash = $hash;
+
+-- name: token_get(tenant, id) -> token
+SELECT @token FROM token WHERE tenant = $tenant AND id = $id;
+
+-- name: token_list(tenant, before, limit) -> token
+SELECT @token FROM token WHERE tenant = $tenant AND id < $before ORDER BY id DESC LIMIT $limit;
+
+-- name: token_revoke(tenant, id, now)
+UPDATE token SET revoked_us = $now WHERE tenant = $tenant AND id = $id AND revoked_us = 0;
+
+-- name: token_used(id, used)
+UPDATE token SET used_us = $used WHERE id = $id AND used_us < $used;
+
+-- row role: struct role_row
+--   tenant int once
+--   name text once
+--   permissions text
+--   changed_us int
+
+-- name: role_get(tenant, name:text) -> role
+SELECT @role FROM role WHERE tenant = $tenant AND name = $name;
+
+-- name: role_list(tenant) -> role
+SELECT @role FROM role WHERE tenant = $tenant ORDER BY name;
+
+-- name: role_put(role)
+INSERT INTO role (@role) VALUES (@role(values)) ON CONFLICT (tenant, name) DO UPDATE SET @role(set);
+
+-- name: role_delete(tenant, name:text)
+DELETE FROM role WHERE tenant = $tenant AND name = $name;
 
 -- name: schema_version() -> 1
 SELECT coalesce(max(version), 0) FROM schema_version;
