@@ -81,7 +81,7 @@ static void try_vector(const json_t *v)
             accept = ends[i].accept;
     struct slice request = vectors_hex(&rig.a, v, "request"), tbs = vectors_hex(&rig.a, v, "result_tbs");
     json_t *token = vectors_member(v, "association_token");
-    int64_t n = json_is_null(token) ? 0 : json_integer_value(token), counter, seq;
+    int64_t n = json_is_null(token) ? 0 : json_integer_value(token), counter, seq = 0;
     struct tlv t, data, signed_, f, iccid;
     struct sim_euicc c;
     print_message("%s\n", name);
