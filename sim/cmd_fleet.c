@@ -15,7 +15,7 @@ enum { BLOB_MAX = 64 * 1024, LOOK_MS = 200 };
 
 struct fleet_options {
     struct sim_fleet_config c;
-    const char *pki, *blob, *cover_prefix;
+    const char *pki, *blob, *cover_prefix, *smdp;
     uint64_t seconds;
     bool progress, json;
     const char *quirk_args[SIM_QUIRK_COUNT];
@@ -37,6 +37,7 @@ static const struct { struct option o; const char *arg, *help; } rows[] = {
     { { "no-coverage", 1, NULL, 'C' }, "N,PREFIX", "N devices have no network with the operator whose ICCIDs start with PREFIX" },
     { { "quirk", 1, NULL, 'q' }, "NAME[=N|=P%]", "N devices, P percent or all misbehave so (see `eimsim quirks`)" },
     { { "binding", 1, NULL, 'b' }, "asn1|json", "how ESipa is written on the wire [asn1]" },
+    { { "notify", 1, NULL, 'a' }, "HOST[:PORT]", "the SM-DP+ address in the notifications of all profiles [smdp-a.example.com, ...]" },
     { { "fresh", 0, NULL, 'f' }, "", "a new connection for each message" },
     { { "until-idle", 0, NULL, 'U' }, "", "end when every device has met \"nothing pending\" once" },
     { { "seconds", 1, NULL, 'T' }, "S", "end after so many seconds, whatever the state; status 1 with --until-idle" },
@@ -112,6 +113,7 @@ static bool option(struct fleet_options *o, int which)
     case 'C': good = coverage(o, optarg); break;
     case 'q': good = o->n_quirk_args < SIM_QUIRK_COUNT; if (good) o->quirk_args[o->n_quirk_args++] = optarg; break;
     case 'b': good = binding(o, optarg); break;
+    case 'a': o->smdp = optarg; break;
     case 'f': o->c.fresh = true; break;
     case 'U': o->c.until_idle = true; break;
     case 'T': good = cmd_number("--seconds", optarg, 86400 * 365, &o->seconds); break;
@@ -156,8 +158,10 @@ static bool quirk(struct fleet_options *o, const char *text)
 }
 
 /* What can only be judged when all options are known. */
-static bool complete(struct fleet_options *o, const struct sim_world *w)
+static bool complete(struct fleet_options *o, struct sim_world *w)
 {
+    for (unsigned i = 0; o->smdp && i < w->n_operators; i++)
+        w->operators[i].notification_address = o->smdp;
     if (!o->c.url || !o->pki || !o->blob || o->c.devices == 0 || o->c.threads == 0) {
         fprintf(stderr, "eimsim: fleet needs --url, --pki, --eim-config, --devices\n");
         return false;

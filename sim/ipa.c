@@ -17,12 +17,16 @@ void sim_ipa_init(struct sim_ipa *p, struct sim_euicc *card, const struct sim_ip
     *p = (struct sim_ipa){ .card = card, .config = config, .random = sim_mix(seed, 7), .cause = SIM_NO_CAUSE };
     buf_init(&p->owed, SIM_OWED_MAX);
     buf_init(&p->first, SIM_OWED_MAX);
+    buf_init(&p->asked, SIM_OWED_MAX);
+    buf_init(&p->answered, SIM_OWED_MAX);
 }
 
 void sim_ipa_free(struct sim_ipa *p)
 {
     buf_free(&p->owed);
     buf_free(&p->first);
+    buf_free(&p->asked);
+    buf_free(&p->answered);
 }
 
 void sim_ipa_restart(struct sim_ipa *p)
@@ -445,6 +449,71 @@ enum sim_contact sim_ipa_contact(struct sim_ipa *p, const struct sim_transport *
             said = roll_back(p, n, a) ? SIM_IDLE : SIM_FAULT;
     }
     return said;
+}
+
+/* ---- injection ----------------------------------------------------------------------------------------------- */
+
+/* What is owed as the answer of a push: an error has an arm of its own there, an answer to a trigger has none. */
+static struct slice pushed_result(struct sim_ipa *p, struct sim_counters *n, struct arena *a)
+{
+    unsigned notifications = 0;
+    struct tlv t, code;
+    struct slice result = package_result(p, &notifications, a);
+    if (p->owed.n == 0 || p->config->inject_later || !tlv_only(result, &t) || t.tag == T_TRIGGER)
+        return TLV(a, T_TRANSFER_EIM_PACKAGE, TLV_EMPTY(a, T_NULL));
+    if (t.tag == T_C0)
+        result = tlv_find(t.value, T_INTEGER, &code) ? code.raw : ipa_none;
+    n->results++;
+    n->notifications += notifications;
+    return TLV(a, T_TRANSFER_EIM_PACKAGE, result);
+}
+
+static struct slice injected(struct sim_ipa *p, const struct tlv *t, struct sim_counters *n, struct arena *a)
+{
+    enum sim_contact said = SIM_IDLE;
+    switch (t->tag) {
+    case T_ACKS:
+        acknowledged(p, t->value, n, a);
+        return TLV(a, T_TRANSFER_EIM_PACKAGE, TLV_EMPTY(a, T_NULL));
+    case T_EUICC_PACKAGE:
+        said = on_package(p, t->raw, n, a);
+        break;
+    case T_IPA_DATA:
+        n->data_requests++;
+        said = owe_own(p, ipa_data(p, t->raw, a));
+        break;
+    case T_TRIGGER:
+        n->triggers++;
+        said = owe_own(p, ipa_trigger(p, t->raw, a));
+        break;
+    default:
+        return TLV(a, T_TRANSFER_EIM_PACKAGE, tlv_put_int(a, T_INTEGER, IPA_UNKNOWN_PACKAGE));
+    }
+    if (said == SIM_FAULT)
+        return tlv_bad;
+    struct slice answer = pushed_result(p, n, a);
+    bool kept = p->config->inject_later || t->tag == T_TRIGGER;
+    if (!kept)
+        owe_nothing(p);
+    return answer;
+}
+
+struct slice sim_ipa_inject(struct sim_ipa *p, struct slice request, struct sim_counters *n, struct arena *a)
+{
+    struct tlv outer, t;
+    if (!tlv_only(request, &outer) || outer.tag != T_TRANSFER_EIM_PACKAGE || !tlv_only(outer.value, &t))
+        return ipa_none;
+    n->pushes++;
+    if (p->asked.n && slice_eq(buf_slice(&p->asked), request))
+        return TLV(a, 0, buf_slice(&p->answered));
+    struct slice answer = injected(p, &t, n, a);
+    buf_reset(&p->asked);
+    buf_reset(&p->answered);
+    if (!tlv_is_bad(answer)) {
+        buf_put(&p->asked, request);
+        buf_put(&p->answered, answer);
+    }
+    return answer;
 }
 
 /* ---- changes that do not come from an eIM -------------------------------------------------------------------- */

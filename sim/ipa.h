@@ -48,6 +48,7 @@ struct sim_transport {
     X(refused_ipa,       "packages refused by the IPA")                                  \
     X(data_requests,     "eUICC data requests")                                          \
     X(triggers,          "download triggers")                                            \
+    X(pushes,            "messages pushed by the eIM")                                   \
     X(results,           "results delivered")                                            \
     X(notifications,     "notifications delivered")                                      \
     X(acks,              "acknowledgements received")                                    \
@@ -81,6 +82,7 @@ struct sim_ipa_config {
      * (BF54, valid). tlv_bad: no answer. [30{80 127}] */
     struct slice (*trigger)(void *arg, struct sim_euicc *card, struct slice trigger, struct arena *a);
     void *trigger_arg;
+    bool inject_later;                 /* a pushed package is answered eimPackageReceived; its result comes at the next contact */
 };
 
 /* stateChangeCause */
@@ -96,6 +98,7 @@ struct sim_ipa {
     uint64_t random;                   /* of losses; seeded by sim_ipa_init */
     struct buf owed;                   /* an EimPackageResult not yet delivered (BF51, BF52, BF54 or A0), or empty */
     struct buf first;                  /* replay-epr: the result that is sent again and again */
+    struct buf asked, answered;        /* the last message pushed to it, and its answer: the same again gets the same again */
     bool owed_epr, owed_psmo;          /* it is a BF51; of a package of PSMOs, so notifications go along */
     bool restarted;                    /* lost its memory: asks the card for undelivered results first */
     bool rollback;                     /* the package granted a rollback and its result is not delivered yet */
@@ -122,6 +125,10 @@ void sim_ipa_free(struct sim_ipa *p);
 /* sim_ipa_contact -- one contact with the eIM: what is owed first, then polls until nothing is pending or something
  * stops it. The arena is scratch memory and is reset over and over; nothing in it survives. */
 enum sim_contact sim_ipa_contact(struct sim_ipa *p, const struct sim_transport *t, struct sim_counters *n, struct arena *a);
+
+/* sim_ipa_inject -- a message that the eIM pushes: TransferEimPackage (BF4E) in, its answer (BF4E) in the arena out. Empty: it is no such
+ * message (HTTP 400); tlv_bad: the simulator failed. The function-call form of `eimsim ipa`. */
+struct slice sim_ipa_inject(struct sim_ipa *p, struct slice request, struct sim_counters *n, struct arena *a);
 
 /* sim_ipa_restart -- the device lost power: the IPA forgets what it held. What the card stored, it asks the card for
  * at the next contact (RetrieveNotificationsList, BF2B{A0{82 00}}). */

@@ -16,4 +16,9 @@ bool sim_json_request(struct slice message, bool whole, const char **function, s
  * no answer of this function, or no memory. Strict: the header object must be there and say what the members say. */
 bool sim_json_reply(const char *function, struct slice json, struct slice *message, struct arena *a);
 
+/* sim_json_pushed -- the JSON of transferEimPackage, which an eIM posts to an IPA, as TransferEimPackage (BF4E). sim_json_push_answer -- the
+ * IPA's answer (BF4E) as JSON. false: no such message, or no memory. */
+bool sim_json_pushed(struct slice json, struct slice *message, struct arena *a);
+bool sim_json_push_answer(struct slice message, struct slice *json, struct arena *a);
+
 #endif

@@ -19,6 +19,8 @@ static const struct command {
     { "show", "--seed S --device I", "print EID and ICCIDs of one device", cmd_show },
     { "quirks", "", "list the misbehaviours", cmd_quirks },
     { "fleet", "--url URL --cacert FILE --pki DIR --eim-config FILE --devices N --seed S ...", "simulate devices (fleet --help)", cmd_fleet },
+    { "ipa", "--pki DIR --eim-config FILE --certificate PEM --key PEM [--seed S] [--device I] [--listen PORT] [--later]",
+      "one device that the eIM can reach on 127.0.0.1; --later: results come at its next contact, which it never makes", cmd_ipa },
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

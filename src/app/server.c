@@ -22,7 +22,9 @@
 #include "front/esipa_json.h"
 #include "front/metrics.h"
 #include "front/rest.h"
+#include "net/httpc.h"
 #include "net/loop.h"
+#include "net/outbound.h"
 #include "net/tls.h"
 #include "net/work.h"
 #include "store/store.h"
@@ -57,7 +59,7 @@ struct server {
     struct esipa_door esipa;
     struct rest rest;
     struct janitor *janitor;
-    struct runner *forwarders;
+    struct runner *forwarders, *pushers;
     int64_t started_us;
 };
 
@@ -177,6 +179,11 @@ static enum eim_err forward(void *arg, bool *did, struct err *e)
     return eim_forward(((struct server *)arg)->eim, did, e);
 }
 
+static enum eim_err push(void *arg, bool *did, struct err *e)
+{
+    return eim_push(((struct server *)arg)->eim, did, e);
+}
+
 static void handle_device(void *arg, struct http_exchange *x)
 {
     struct server *s = arg;
@@ -293,6 +300,32 @@ static enum eim_err open_store(struct server *s, struct err *e)
     return rc;
 }
 
+/* The CI roots are the anchors of SM-DP+ that name no others. */
+static enum eim_err put_roots(struct server *s, const struct cert_trust *trust, struct err *e)
+{
+    static const char begin[] = "-----BEGIN CERTIFICATE-----\n", end[] = "\n-----END CERTIFICATE-----\n";
+    char b64[4 * ((CERT_MAX + 2) / 3) + 1];
+    struct buf pem;
+    buf_init(&pem, CERT_ROOTS_MAX * (sizeof b64 + 64));
+    for (size_t i = 0; i < cert_trust_count(trust); i++) {
+        slice_to_b64(cert_trust_root(trust, i), b64);
+        buf_str(&pem, begin);
+        for (size_t at = 0, n = strlen(b64); at < n; at += 64) buf_printf(&pem, "%.64s%s", b64 + at, at + 64 < n ? "\n" : "");
+        buf_str(&pem, end);
+    }
+    enum eim_err rc = pem.failed ? fail(e, E_NOMEM, NULL, "no memory for the roots") : outbound_roots(s->host.outbound, buf_slice(&pem), e);
+    buf_free(&pem);
+    return rc;
+}
+
+static enum eim_err open_outbound(struct server *s, struct err *e)
+{
+    struct outbound_config c = { .allow = s->conf.outbound_allow.v, .n_allow = s->conf.outbound_allow.n,
+                                 .credentials = system_path(&s->arena, s->options.data, "es2") };
+    TRY(httpc_init(e));
+    return outbound_new(&s->host.outbound, &c, e);
+}
+
 static enum eim_err open_eim(struct server *s, struct err *e)
 {
     struct cert_trust *trust = NULL;
@@ -303,7 +336,8 @@ static enum eim_err open_eim(struct server *s, struct err *e)
     TRY(signer_public(s->host.signer, s->conf.eim_signing_key, NULL, NULL, &s->arena, e));
     TRY(cert_trust_load_dir(&trust, roots, e));
     log_msg(LOG_INFO, "app", "%zu CI roots in %s", cert_trust_count(trust), roots);
-    enum eim_err rc = eim_open(&s->eim, &s->host, &set, trust, e);
+    enum eim_err rc = put_roots(s, trust, e);
+    if (rc == OK) rc = eim_open(&s->eim, &s->host, &set, trust, e);
     if (rc != OK) cert_trust_free(trust);
     return rc;
 }
@@ -333,7 +367,9 @@ static enum eim_err open_doors(struct server *s, struct err *e)
         .audit = &s->audit, .arg = s, .ready = ready, .metrics = metrics, .tls_anchor = tls_anchor });
     TRY(janitor_start(&s->janitor, s->eim, s->host.store, &s->audit, (unsigned)c->eim_sweep_rows, &s->arena, e));
     struct runner_config forwarders = { .name = "notify", .threads = (unsigned)c->notify_workers, .work = forward, .arg = s };
+    struct runner_config pushers = { .name = "push", .threads = (unsigned)c->push_workers, .work = push, .arg = s };
     TRY(runner_start(&s->forwarders, &forwarders, &s->arena, e));
+    TRY(runner_start(&s->pushers, &pushers, &s->arena, e));
     __atomic_store_n(&s->serving, true, __ATOMIC_RELEASE);
     return OK;
 }
@@ -372,6 +408,7 @@ static enum eim_err start(struct server *s, struct err *e)
     TRY(drop(s, e));
     TRY(system_lock(s->options.data, &s->lock_fd, e));         /* not before: the file belongs to whom we have become */
     TRY(open_store(s, e));
+    TRY(open_outbound(s, e));
     TRY(open_eim(s, e));
     TRY(open_audit(s, e));
     TRY(open_doors(s, e));
@@ -414,7 +451,8 @@ static enum eim_err reload(struct server *s, struct conf *fresh, struct arena *a
     char *roots = system_path(a, s->options.data, "trust");
     if (!roots) return fail(e, E_NOMEM, NULL, "no memory");
     TRY(cert_trust_load_dir(&trust, roots, e));
-    enum eim_err rc = tls_server_reload(s->tls, &tls, e);
+    enum eim_err rc = put_roots(s, trust, e);
+    if (rc == OK) rc = tls_server_reload(s->tls, &tls, e);
     if (rc != OK) {
         cert_trust_free(trust);
         return rc;
@@ -464,6 +502,7 @@ void server_stop(struct server *s)
     http_server_free(s->device_http);                  /* waits for every request under way: workers and store still run */
     http_server_free(s->api_http);
     runner_stop(s->forwarders);
+    runner_stop(s->pushers);
     janitor_stop(s->janitor);
     work_stop(s->device_work);
     work_stop(s->api_work);
@@ -472,6 +511,7 @@ void server_stop(struct server *s)
     note_signer_free(s->notes);
     store_close(s->host.store);
     signer_close(s->host.signer);
+    outbound_free(s->host.outbound);
     tls_server_free(s->tls);
     loops_stop(s->loops);
     if (s->ready[0]) {

@@ -372,7 +372,8 @@ enum {
     X(S, REQ, SEQ(epr_and_notifications), epr_and_notifications, "ePRAndNotifications", UNI(16), 0, 0) \
     X(S, REQ, CHOICE(ipa_euicc_data_response), ipa_euicc_data_response, "ipaEuiccDataResponse", CTX(82), 0, 0) \
     X(S, REQ, NULL, eim_package_received, "eimPackageReceived", UNI(5), 0, 0) \
-    X(S, REQ, INT, eim_package_error, "eimPackageError", UNI(2), ANY_INT)
+    X(S, REQ, INT, eim_package_error, "eimPackageError", UNI(2), ANY_INT) \
+    X(S, REQ, ANY, unknown, "unknown", DER_ANY_TAG, 0, SGP22_BLOB) /* v1.3 has two more */
 #define HANDLE_NOTIFICATION_ESIPA(X, S) \
     X(S, REQ, CHOICE(pending_notification), pending_notification, "pendingNotification", CTX(0), 0, 0) \
     X(S, REQ, SEQ(provide_eim_package_result), provide_eim_package_result, "provideEimPackageResult", CTX(80), 0, 0)

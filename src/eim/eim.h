@@ -57,6 +57,8 @@ extern const struct eim_settings eim_settings_default;
     X(notifications_forwarded, "notifications that their SM-DP+ has taken")                          \
     X(notifications_retried, "attempts to forward a notification that failed")                       \
     X(notifications_failed, "notifications given up")                                                \
+    X(pushes,              "attempts to push what waits to a device that can be reached")            \
+    X(pushes_failed,       "of them those that it did not answer, or not rightly")                   \
     X(malformed,           "ESipa messages that could not be decoded")                               \
     X(stale_retries,       "transactions decided again because the device had changed meanwhile")    \
     X(busy,                "exchanges answered 503")                                                 \
@@ -91,6 +93,9 @@ MUST enum eim_err eim_forward(struct eim *m, bool *did, struct err *e);
 /* eim_outbox -- how many notifications wait, are held and have failed, and when the oldest of the first two came (0 = none). Scans: now and then. */
 struct eim_outbox { int64_t waiting, held, failed, oldest_us; };
 MUST enum eim_err eim_outbox(struct eim *m, struct eim_outbox *out, struct err *e);
+/* eim_push -- take the next device that can be reached and has something waiting, and give it all of that by TransferEimPackage (SGP.32
+ * 3.1.1.2). As eim_forward: *did, blocking, any thread, any node. */
+MUST enum eim_err eim_push(struct eim *m, bool *did, struct err *e);
 /* eim_flush -- write pending "last seen" now (drain). */
 MUST enum eim_err eim_flush(struct eim *m, struct err *e);
 

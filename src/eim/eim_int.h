@@ -14,6 +14,7 @@ enum {
     COUNTER_MAX = 0x7fffff,            /* every eUICC takes at least this (spec 3.3) */
     COUNTER_JUMP = 1000,               /* replayError recovery: how far the counter leaps at first */
     DATA_DELIVERIES = 2,               /* an IpaEuiccDataRequest unanswered so often no longer blocks packages */
+    PUSHES_COUNTED = 2,                /* pushes of one package that count as deliveries: they have a budget of their own, and may not use up the polls' */
     DELIVERIES_AT_ONCE = 3,            /* then redeliveries are DELIVERY_PAUSE_US apart */
     DELIVERY_PAUSE_US = 60 * 1000000,
     NOTE_PAUSE_US = 10 * 1000000,      /* what a poll alone causes to be written of one device is written no more often */

@@ -166,6 +166,9 @@ static enum eim_err enrol_one(struct tx *t, struct enrol_job *j, size_t i, struc
         struct device_data data = { .eum_cert = in->eum_cert, .euicc_cert = in->euicc_cert, .as_of_us = d->enrolled_us };
         TRY(store_data_put(t, d->association, d->tenant, &data, e));
     }
+    if (in->reach.address.n) TRY(store_injection_put(t, &(struct injection){
+        .association = d->association, .tenant = d->tenant, .address = in->reach.address, .binding = in->reach.binding, .trust = in->reach.trust,
+        .due_us = d->enrolled_us }, e));
     struct audit_entry en = { .tenant = d->tenant, .principal = j->p->name, .action = "device.enrolled", .eid = &d->eid,
                               .state = key_class_name(d->key_class) };
     return audit_add(t, j->m->host->env, &en, e);
@@ -266,6 +269,7 @@ enum eim_err manage_enrolment_from_json(const json_t *o, struct enrolment *out, 
         else if (!strcmp(name, "labels")) TRY(labels_member(v, out, a, e));
         else if (!strcmp(name, "imei") && json_is_string(v)) out->imei = arena_copy(a, json_slice(v));
         else if (!strcmp(name, "imei")) return fail_field(e, E_INVALID, "TS 23.003 6.2", "imei", "must be a text of 14 to 16 digits");
+        else if (!strcmp(name, "injection")) TRY(manage_reach_from_json(v, &out->reach, a, e));
         else if (!strcmp(name, "public_key")) TRY(der_member(v, name, false, &out->public_key, a, e));
         else if (!strcmp(name, "eum_certificate")) TRY(der_member(v, name, true, &out->eum_cert, a, e));
         else if (!strcmp(name, "euicc_certificate")) TRY(der_member(v, name, true, &out->euicc_cert, a, e));

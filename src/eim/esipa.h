@@ -18,6 +18,7 @@ struct exchange {
     void (*done)(struct exchange *x);  /* called exactly once, on any thread, after everything durable is durable (I3) */
     void (*again)(struct exchange *x); /* put it back before the workers; they call esipa_handle again. Called on any thread */
     void *door;                        /* the door's own */
+    bool injected;                     /* asked and answered by the eIM itself on the device's behalf, to push and to take in (inject.c) */
 
     /* the answer, valid when done is called */
     enum eim_err rc;                   /* OK: `reply` answers in a 200, or a 204 if it is empty. Else refuse with err_status(rc) */

@@ -31,6 +31,7 @@ static enum eim_err view(struct eim *m, struct tx *t, struct device_view *v, boo
     TRY(store_profile_list(t, association, &v->profiles, a, e));
     TRY(store_data_get(t, association, &v->data, a, e));
     TRY(store_hint_list(t, association, &v->hints, a, e));
+    TRY(store_injection_get(t, association, &v->injection, a, e));
     return store_notification_list(t, association, &v->notifications, a, e);
 }
 
@@ -159,6 +160,7 @@ static enum eim_err create_apply(struct tx *t, struct store_job *job, struct err
     TRY(store_operation_insert(t, &c->op, e));
     if (!d.next_op) d.next_op = c->op.id;
     if (c->op.expires_us && (!d.timer_us || c->op.expires_us < d.timer_us)) d.timer_us = c->op.expires_us;
+    TRY(store_injection_wake(t, c->association, eim_now(c->m), e));
     TRY(store_device_update(t, &d, e));            /* always, so that whoever reads the queue now notices */
     struct audit_entry en = { .tenant = d.tenant, .principal = c->p->name, .action = "operation.created", .eid = &d.eid,
                               .operation = c->op.id, .state = "pending" };

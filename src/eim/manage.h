@@ -11,6 +11,15 @@
 #include "store/store.h"
 #include "trust/identity.h"
 
+/* How a device that can be reached is reached, as people give it. */
+struct reach {
+    struct slice address;              /* HOST[:PORT]; empty: it is not reached */
+    enum injection_binding binding;
+    struct slice trust;                /* PEM; empty: the CI roots */
+};
+/* manage_reach_from_json -- {"address":"https://HOST[:PORT]","binding":"asn1"|"json","trust":"PEM"}; null: not reached. Unknown members are refused. */
+MUST enum eim_err manage_reach_from_json(const json_t *v, struct reach *out, struct arena *a, struct err *e);
+
 /* One line of an import. Empty slices: not given. */
 struct enrolment {
     struct slice eid;                  /* 32 digits as text */
@@ -18,6 +27,7 @@ struct enrolment {
     struct slice eum_cert, euicc_cert; /* DER: the chain is checked against the trusted roots */
     bool has_token; int64_t token;
     bool has_counter; int64_t counter; /* last counterValue the eUICC has seen from this eIM identity; default 0 */
+    struct reach reach;                /* address empty: it is not reached */
     struct slice imei;                 /* 14 to 16 digits: becomes the label "imei" */
     const struct label *labels; size_t nlabels;        /* at most 32; names [a-z0-9_.-]{1,64}, values up to 256 octets of UTF-8 */
     /* filled in: */
@@ -41,6 +51,7 @@ struct device_view {
     int64_t seen_us;                   /* last contact, 0 = never */
     struct hint_list hints;
     struct notification_list notifications;
+    struct injection injection;        /* association 0: it cannot be reached */
 };
 MUST enum eim_err manage_device(struct eim *m, const struct principal *p, struct slice eid, struct device_view *out,
                                 struct arena *a, struct err *e);
@@ -49,6 +60,11 @@ MUST enum eim_err manage_device(struct eim *m, const struct principal *p, struct
 struct device_page { struct device_view *v; size_t n; int64_t next; };       /* next 0 = the end */
 MUST enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit,
                                  struct device_page *out, struct arena *a, struct err *e);
+/* manage_device_change -- {"injection": as in manage_reach_from_json}: what a person may change of a device. */
+MUST enum eim_err manage_device_change(struct eim *m, const struct principal *p, struct slice eid, const json_t *change, struct arena *a,
+                                       struct err *e);
+/* manage_device_push -- push what waits for the device now, with all tries before it. E_STATE: it cannot be reached. */
+MUST enum eim_err manage_device_push(struct eim *m, const struct principal *p, struct slice eid, struct arena *a, struct err *e);
 MUST enum eim_err manage_device_delete(struct eim *m, const struct principal *p, struct slice eid, struct arena *a,
                                        struct err *e);
 

@@ -84,6 +84,10 @@ static void accept_known(struct esipa_work *w, struct tx *t, const struct identi
     enum eim_err rc = w->plan ? OK : fail(&e, E_NOMEM, NULL, "no room for a plan");
     if (rc == OK) {
         plan_begin(w->plan, w->m, id, d, x->arena);
+        if (x->injected && !d->first_contact_us) {
+            w->plan->d.first_contact_us = w->plan->now;
+            w->plan->device_dirty = true;
+        }
         rc = accept(w, t, r, &why, &e);
     }
     store_read_end(t);

@@ -66,6 +66,7 @@ static enum eim_err sweep_apply(struct tx *t, struct store_job *job, struct err 
     plan_begin(j->plan, j->m, id, &d, j->a);
     if (!id || !d.timer_us || d.timer_us > j->plan->now) return OK;
     TRY(judge(j->plan, t, e));
+    if (j->plan->unknown) TRY(store_injection_wake(t, j->association, j->plan->now, e));       /* what finds the outcome out is wanted now */
     return plan_apply(j->plan, t, e);
 }
 

@@ -167,6 +167,34 @@ static json_t *notifications(const struct notification_list *list)
     return json_pack("{s:I, s:I}", "verified", verified, "kept", kept);
 }
 
+static json_t *injection(const struct injection *i, struct arena *a)
+{
+    if (!i->association) return json_null();
+    json_t *o = json_object();
+    jsonout_text(o, "address", slice_str(arena_printf(a, "https://%.*s", (int)i->address.n, (const char *)i->address.p)));
+    json_object_set_new(o, "binding", json_string(i->binding == INJECT_JSON ? "json" : "asn1"));
+    jsonout_text_or_null(o, "trust", i->trust);
+    jsonout_time(o, "next_try_at", i->due_us == INT64_MAX ? 0 : i->due_us);
+    json_object_set_new(o, "failures", json_integer(i->tries));
+    jsonout_time(o, "tried_at", i->tried_us);
+    jsonout_time(o, "reached_at", i->reached_us);
+    jsonout_text_or_null(o, "why", i->why);
+    return o;
+}
+
+enum eim_err rest_device_change(struct rest_call *c, struct err *e)
+{
+    TRY(manage_device_change(c->rest->c.eim, &c->who, c->params[0], c->body, c->arena, e));
+    return rest_device_get(c, e);
+}
+
+enum eim_err rest_device_push(struct rest_call *c, struct err *e)
+{
+    TRY(manage_device_push(c->rest->c.eim, &c->who, c->params[0], c->arena, e));
+    c->status = 202;
+    return rest_device_get(c, e);
+}
+
 enum eim_err rest_device_get(struct rest_call *c, struct err *e)
 {
     struct device_view v = { 0 };
@@ -177,6 +205,7 @@ enum eim_err rest_device_get(struct rest_call *c, struct err *e)
     json_object_set_new(o, "reported", reported(&v.data));
     json_object_set_new(o, "hints", hints(&v.hints));
     json_object_set_new(o, "notifications", notifications(&v.notifications));
+    json_object_set_new(o, "injection", injection(&v.injection, c->arena));
     return rest_reply_json(c, o, e);
 }
 

@@ -42,6 +42,8 @@ bool rest_media_type(const char *content_type, const char *want);
 enum eim_err rest_devices_list(struct rest_call *c, struct err *e);
 enum eim_err rest_devices_import(struct rest_call *c, struct err *e);
 enum eim_err rest_device_get(struct rest_call *c, struct err *e);
+enum eim_err rest_device_change(struct rest_call *c, struct err *e);
+enum eim_err rest_device_push(struct rest_call *c, struct err *e);
 enum eim_err rest_device_delete(struct rest_call *c, struct err *e);
 enum eim_err rest_device_operations(struct rest_call *c, struct err *e);
 enum eim_err rest_operation_create(struct rest_call *c, struct err *e);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 enum { REPLY_MAX = 16 << 20, HEADERS_MAX = 64, REPLY_HEADERS_MAX = 256 };
 
@@ -14,7 +15,9 @@ struct httpc {
     struct curl_slist *resolve, *auth;
     struct buf *reply;                 /* of the request under way */
     size_t reply_bytes, got, headers;
-    bool too_large;
+    bool too_large, forbidden;
+    bool (*may_connect)(void *arg, const struct sockaddr *address);
+    void *arg;
     char why[CURL_ERROR_SIZE];
 };
 
@@ -39,6 +42,15 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     return ++h->headers > REPLY_HEADERS_MAX ? 0 : size * n;
 }
 
+/* Instead of libcurl's own socket(): so the address is judged that is connected to, whatever the name resolved to a moment before. */
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    struct httpc *h = arg;
+    (void)purpose;
+    h->forbidden = !h->may_connect(h->arg, &a->addr);
+    return h->forbidden ? CURL_SOCKET_BAD : socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 enum eim_err httpc_init(struct err *e)
 {
     return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? OK : fail(e, E_INTERNAL, NULL, "libcurl does not start");
@@ -50,6 +62,7 @@ static bool set_trust(struct httpc *h, const struct httpc_config *c)
 {
     bool ok = true;
     struct curl_blob pem = { (void *)(uintptr_t)c->ca_pem.p, c->ca_pem.n, CURL_BLOB_COPY };
+    if (c->ca_file || c->ca_pem.n) SET(CURLOPT_CAPATH, NULL);      /* libcurl would go on trusting the system's folder of roots beside them */
     if (c->ca_file) SET(CURLOPT_CAINFO, c->ca_file);
     if (c->ca_pem.n) SET(CURLOPT_CAINFO_BLOB, &pem);
     if (c->pin) SET(CURLOPT_PINNEDPUBLICKEY, c->pin);
@@ -66,7 +79,15 @@ static bool set_up(struct httpc *h, const struct httpc_config *c)
     int64_t connect_ms = (c->connect_us ? c->connect_us : 10000000) / 1000, total_ms = (c->total_us ? c->total_us : 60000000) / 1000;
     h->reply_bytes = c->reply_bytes ? c->reply_bytes : REPLY_MAX;
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_PROTOCOLS_STR, c->https_only ? "https" : "http,https");
+    h->may_connect = c->may_connect;
+    h->arg = c->arg;
+    if (c->may_connect) {
+        SET(CURLOPT_OPENSOCKETFUNCTION, on_open);
+        SET(CURLOPT_OPENSOCKETDATA, h);
+    }
+    if (c->cert_file) SET(CURLOPT_SSLCERT, c->cert_file);
+    if (c->key_file) SET(CURLOPT_SSLKEY, c->key_file);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_PROXY, "");
@@ -167,7 +188,7 @@ enum eim_err httpc_request(struct httpc *h, const char *method, const char *url,
     }
     h->reply = reply;
     h->got = h->headers = 0;
-    h->too_large = false;
+    h->too_large = h->forbidden = false;
     h->why[0] = 0;
     CURLcode rc = curl_easy_perform(h->curl);
     long code = 0;
@@ -181,6 +202,7 @@ enum eim_err httpc_request(struct httpc *h, const char *method, const char *url,
     }
     buf_reset(reply);
     if (h->too_large) return fail(e, E_TOO_LARGE, NULL, "%s: the reply is larger than allowed", url);
+    if (h->forbidden) return fail(e, E_RULE, NULL, "%s: leads to an address that we do not connect to", url);
     return fail(e, E_IO, NULL, "%s: %s", url, h->why[0] ? h->why : curl_easy_strerror(rc));
 }
 

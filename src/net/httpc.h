@@ -12,6 +12,7 @@
 #include "base/slice.h"
 
 struct httpc;
+struct sockaddr;
 
 /* Zero means the default in brackets. Strings are copied. */
 struct httpc_config {
@@ -22,6 +23,11 @@ struct httpc_config {
     const char *bearer;                /* "Authorization: Bearer ..." on every request [none] */
     const char *user_agent;            /* ["eimd"] */
     const char *resolve;               /* "HOST:PORT:ADDRESS": connect there for that name [none] */
+    const char *cert_file, *key_file;  /* PEM: who we are to the server [nobody] */
+    bool https_only;                   /* any other scheme is refused */
+    /* called with each address before it is connected to; false: it is not, and the next one is tried. [all are] */
+    bool (*may_connect)(void *arg, const struct sockaddr *address);
+    void *arg;
     bool fresh;                        /* a new connection for each request (sessions are still resumed) */
     bool no_resume;                    /* a full handshake for each connection */
     int64_t connect_us, total_us;      /* [10 s], [60 s]; at least a millisecond */
@@ -38,7 +44,7 @@ void httpc_free(struct httpc *h);
 /* httpc_request -- one request, redirects not followed. `headers`: lines "Name: value", NULL-terminated, or NULL.
  * body.p NULL sends no body. On OK *status is the HTTP status (any) and *reply (which the caller has initialised; its
  * content is replaced, its ceiling holds as well) the body. E_IO: no answer (name, connect, TLS, timeout: e->why says
- * which); E_TOO_LARGE: the reply is larger than allowed. Then *reply is empty and *status 0. Blocks up to total_us. */
+ * which); E_RULE: may_connect allowed none of its addresses; E_TOO_LARGE: the reply is larger than allowed. Then *reply is empty and *status 0. Blocks up to total_us. */
 MUST enum eim_err httpc_request(struct httpc *h, const char *method, const char *url, const char *const *headers,
                                 struct slice body, int *status, struct buf *reply, struct err *e);
 

@@ -391,6 +391,49 @@ enum eim_err store_outbox_count(struct tx *t, int64_t counts[OUT_FAILED + 1], in
     return query_each(t, Q_OUTBOX_COUNT, NO_ARGS, outbox_sum_one, &s, e);
 }
 
+/* ---- devices that can be reached ---- */
+
+enum eim_err store_injection_get(struct tx *t, int64_t association, struct injection *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_INJECTION_GET, ARGS(V_INT(association)), out, a, e);
+}
+
+enum eim_err store_injection_put(struct tx *t, const struct injection *i, struct err *e)
+{
+    struct injection row = *i;
+    int64_t changed;
+    if (!i->version) row.version = 1;
+    TRY(query_exec(t, i->version ? Q_INJECTION_UPDATE : Q_INJECTION_INSERT, &row, NO_ARGS, &changed, e));
+    PRESENT(changed, i->version ? E_STALE : E_CONFLICT, "how the device is reached changed meanwhile");
+    return OK;
+}
+
+enum eim_err store_injection_delete(struct tx *t, int64_t association, struct err *e)
+{
+    return query_exec(t, Q_INJECTION_DELETE, NULL, ARGS(V_INT(association)), NULL, e);
+}
+
+enum eim_err store_injection_wake(struct tx *t, int64_t association, int64_t now_us, struct err *e)
+{
+    return query_exec(t, Q_INJECTION_WAKE, NULL, ARGS(V_INT(association), V_INT(now_us)), NULL, e);
+}
+
+enum eim_err store_injection_any_due(struct tx *t, int64_t now_us, bool *out, struct err *e)
+{
+    int64_t one;
+    return query_ints(t, Q_INJECTION_ANY_DUE, ARGS(V_INT(now_us)), &one, 1, out, e);
+}
+
+enum eim_err store_injection_claim(struct tx *t, int64_t now_us, int64_t until_us, struct injection *out, struct arena *a, struct err *e)
+{
+    TRY(query_row(t, Q_INJECTION_FIRST_DUE, ARGS(V_INT(now_us)), out, a, e));
+    if (!out->association) return OK;
+    out->lease_us = until_us;
+    TRY(store_injection_put(t, out, e));
+    out->version++;
+    return OK;
+}
+
 enum eim_err store_hint_put(struct tx *t, const struct hint *h, struct err *e)
 {
     if (h->raw.n > HINT_RAW_MAX) return fail_field(e, E_TOO_LARGE, NULL, "raw", "a hint keeps at most %d bytes", HINT_RAW_MAX);

@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "model/device.h"
 #include "model/identity.h"
+#include "model/injection.h"
 #include "model/operation.h"
 #include "model/outbox.h"
 
@@ -201,6 +202,20 @@ MUST enum eim_err store_outbox_list(struct tx *t, int64_t tenant, enum outbox_st
 /* store_outbox_count -- of all tenants: how many are in each state that is not at an end, and when the oldest waiting or held one was received
  * (0 = none). Reads the whole index of them: now and then only. */
 MUST enum eim_err store_outbox_count(struct tx *t, int64_t counts[OUT_FAILED + 1], int64_t *oldest_us, struct err *e);
+
+/* ---- devices that can be reached (model/injection.h) ---- */
+/* store_injection_get -- out->association == 0 means there is none. */
+MUST enum eim_err store_injection_get(struct tx *t, int64_t association, struct injection *out, struct arena *a, struct err *e);
+/* store_injection_put -- version 0: a new row (E_CONFLICT when there is one); else write it if the stored version is still this one (E_STALE). */
+MUST enum eim_err store_injection_put(struct tx *t, const struct injection *i, struct err *e);
+MUST enum eim_err store_injection_delete(struct tx *t, int64_t association, struct err *e);
+/* store_injection_wake -- something waits for this device: due now, with all tries before it. Nothing when it cannot be reached. */
+MUST enum eim_err store_injection_wake(struct tx *t, int64_t association, int64_t now_us, struct err *e);
+/* store_injection_any_due -- is there one that is due, and not under way? */
+MUST enum eim_err store_injection_any_due(struct tx *t, int64_t now_us, bool *out, struct err *e);
+/* store_injection_claim -- the one that has been due longest; its lease_us becomes `until_us`, and *out is the row as it is now.
+ * association 0: there is none. Write transactions only. */
+MUST enum eim_err store_injection_claim(struct tx *t, int64_t now_us, int64_t until_us, struct injection *out, struct arena *a, struct err *e);
 
 /* A message that moved nothing: a result that did not verify, an unsigned error, a response error. A hint for people. */
 struct hint {

@@ -12,6 +12,7 @@
     X(PERM_NONE,             "none",             "nothing needed (health)")                         \
     X(PERM_DEVICE_READ,      "device_read",      "see devices, profiles and their evidence")        \
     X(PERM_DEVICE_ENROL,     "device_enrol",     "enrol devices")                                   \
+    X(PERM_DEVICE_CHANGE,    "device_change",    "say how devices are reached")                     \
     X(PERM_DEVICE_REMOVE,    "device_remove",    "remove devices")                                  \
     X(PERM_OPERATION_READ,   "operation_read",   "see operations")                                  \
     X(PERM_OPERATION_CREATE, "operation_create", "order operations on devices")                     \

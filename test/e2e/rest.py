@@ -19,7 +19,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 ICCID = "8949001763440000000"
 D1, D2, NOBODY = eid(9001), eid(9002), eid(9999)
 NO_OP = "op_" + "0" * 15 + "1"
-ROUTES = {"/healthz": ["GET"], "/readyz": ["GET"], "/metrics": ["GET"], "/v1/devices": ["GET", "POST"], "/v1/devices/" + D1: ["GET", "DELETE"],
+ROUTES = {"/healthz": ["GET"], "/readyz": ["GET"], "/metrics": ["GET"], "/v1/devices": ["GET", "POST"], "/v1/devices/" + D1: ["GET", "PATCH", "DELETE"],
+          "/v1/devices/%s/push" % D1: ["POST"],
           "/v1/devices/%s/operations" % D1: ["GET", "POST"], "/v1/devices/%s/inventory" % D1: ["POST"], "/v1/operations": ["GET"],
           "/v1/operations/" + NO_OP: ["GET"], "/v1/operations/%s/cancel" % NO_OP: ["POST"], "/v1/operations/%s/package" % NO_OP: ["GET"],
           "/v1/operations/%s/result" % NO_OP: ["GET"], "/v1/eim/configuration": ["GET"], "/v1/eim/configuration.der": ["GET"],
@@ -82,7 +83,7 @@ def without_a_valid_token_nothing_is_told():
                      {"/healthz": {"status": "ok"}, "/readyz": {"status": "ready"}, "/metrics": 200}[path])
                 continue
             for token in (None, "x", "eimd_" + "0" * 64, server.token[:-1], server.token + "0", server.token.upper()):
-                r = api(method, path, b"{broken" if method == "POST" else None, token=token)
+                r = api(method, path, b"{broken" if method in ("POST", "PATCH") else None, token=token)
                 problem(r, "E_UNAUTHENTICATED")
                 same(r.headers["WWW-Authenticate"], "Bearer", path)
                 bodies.add(r.body)

@@ -80,6 +80,8 @@ int device_list(struct ctl *c);
 int device_show(struct ctl *c);
 int device_add(struct ctl *c);
 int device_import(struct ctl *c);
+int device_reach(struct ctl *c);
+int device_push(struct ctl *c);
 int device_delete(struct ctl *c);
 int operation_create(struct ctl *c);
 int operation_list(struct ctl *c);

@@ -17,6 +17,9 @@ static const struct command commands[] = {
       "enrol one device; --pin: a public key or certificate that you vouch for; --eum, --euicc: its certificates", device_add },
     { "device", "import", "FILE [--batch N] [--resume]",
       "enrol the devices of a .csv or .jsonl file of any size (- is standard input, JSON lines)", device_import },
+    { "device", "reach", "EID [--at URL] [--trust FILE] [--json-binding] [--not]",
+      "say where a device's IPA is reached (https://HOST:PORT), by which certificate or CA, or that it is --not", device_reach },
+    { "device", "push", "EID", "push what waits to a device that is reached, now", device_push },
     { "device", "delete", "EID", "forget a device and all that is known of it", device_delete },
     { "operation", "create",
       "EID [--enable ICCID]... [--rollback]... [--disable ICCID]... [--delete ICCID]... [--list]... [--rat]... "

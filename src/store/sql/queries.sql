@@ -308,6 +308,41 @@ SELECT @outbox FROM outbox WHERE tenant = $tenant AND id < $before AND state = $
 -- name: outbox_count() -> 3
 SELECT state, count(*), min(received_us) FROM outbox WHERE state <= 2 GROUP BY state;
 
+-- row injection: struct injection
+--   association int once
+--   tenant int once
+--   version int once
+--   binding enum
+--   due_us int
+--   lease_us int
+--   tries int
+--   tried_us int
+--   reached_us int
+--   address text
+--   trust bytes
+--   why text
+
+-- name: injection_insert(injection)
+INSERT INTO injection (@injection) VALUES (@injection(values)) ON CONFLICT (association) DO NOTHING;
+
+-- name: injection_update(injection)
+UPDATE injection SET version = version + 1, @injection(set) WHERE association = $association AND version = $version;
+
+-- name: injection_delete(association)
+DELETE FROM injection WHERE association = $association;
+
+-- name: injection_get(association) -> injection
+SELECT @injection FROM injection WHERE association = $association;
+
+-- name: injection_wake(association, now)
+UPDATE injection SET version = version + 1, due_us = $now, tries = 0 WHERE association = $association;
+
+-- name: injection_any_due(now) -> 1
+SELECT 1 FROM injection WHERE due_us <= $now AND lease_us <= $now LIMIT 1;
+
+-- name: injection_first_due(now) -> injection
+SELECT @injection FROM injection WHERE due_us <= $now AND lease_us <= $now ORDER BY due_us LIMIT 1 /*claim*/;
+
 -- row hint: struct hint
 --   association int
 --   id int
