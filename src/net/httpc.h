@@ -44,7 +44,8 @@ void httpc_free(struct httpc *h);
 /* httpc_request -- one request, redirects not followed. `headers`: lines "Name: value", NULL-terminated, or NULL.
  * body.p NULL sends no body. On OK *status is the HTTP status (any) and *reply (which the caller has initialised; its
  * content is replaced, its ceiling holds as well) the body. E_IO: no answer (name, connect, TLS, timeout: e->why says
- * which); E_RULE: may_connect allowed none of its addresses; E_TOO_LARGE: the reply is larger than allowed. Then *reply is empty and *status 0. Blocks up to total_us. */
+ * which); E_RULE: may_connect allowed none of its addresses; E_TOO_LARGE: the reply is larger than allowed.
+ * Then *reply is empty and *status 0. Blocks up to total_us. */
 MUST enum eim_err httpc_request(struct httpc *h, const char *method, const char *url, const char *const *headers,
                                 struct slice body, int *status, struct buf *reply, struct err *e);
 

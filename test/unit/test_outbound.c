@@ -92,8 +92,8 @@ static void loopback_is_reached_only_when_it_is_listed(void **state)
     struct fixture f;
     struct outbound *closed, *open, *elsewhere;
     const char *loop[] = { "127.0.0.0/8" }, *other[] = { "127.0.0.2", "10.0.0.0/8" };
-    static const char *const hosts[] = { "localhost", "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]",
-                                         "[::]" };
+    static const char *const hosts[] = { "localhost", "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "0.0.0.0", "[::1]",
+                                         "[::ffff:127.0.0.1]", "[::]" };
     begin(&f);
     assert_ok(outbound_new(&closed, &(struct outbound_config){ 0 }, &e));
     assert_ok(outbound_new(&elsewhere, &(struct outbound_config){ .allow = other, .n_allow = 2 }, &e));
