@@ -18,8 +18,7 @@
 #include <stdio.h>
 
 enum { TURN = 64, BODY_MAX = 96 * 1024, ARENA_MAX = 4 << 20, WHY_MAX = 200, DOUBLINGS = 16 };
-static const int64_t LEASE_US = INT64_C(300) * 1000000, HELD_LOOK_US = INT64_C(3600) * 1000000, PAUSE_US = INT64_C(5) * 1000000,
-                     PAUSE_MAX_US = INT64_C(300) * 1000000;
+static const int64_t LEASE_US = INT64_C(300) * 1000000, HELD_LOOK_US = INT64_C(3600) * 1000000, PAUSE_MAX_US = INT64_C(300) * 1000000;
 
 /* ---- who is busy ---- */
 
@@ -64,14 +63,18 @@ static struct forward_slot *slot_take(struct forward *f, struct slice address, i
 
 enum sent { NOT_TRIED, ANSWERED, SILENT };
 
-static void slot_give(struct forward *f, struct forward_slot *s, enum sent how, int64_t now)
+/* The pauses of an address begin with a sixth of a notification's own first pause (5 s of 30 s). */
+static void slot_give(struct eim *m, struct forward_slot *s, enum sent how)
 {
+    enum { PART = 6 };
+    struct forward *f = m->forward;
+    int64_t now = eim_now(m), first = eim_settings_now(m).notify_retry_us / PART;
     pthread_mutex_lock(&f->lock);
     s->busy--;
-    if (how == NOT_TRIED) s->pause_us = now + PAUSE_US;          /* nothing could be taken: all that is due follows something that is not */
+    if (how == NOT_TRIED) s->pause_us = now + first;             /* nothing could be taken: all that is due follows something that is not */
     if (how == ANSWERED) s->failures = 0;
     if (how == SILENT) {
-        int64_t pause = PAUSE_US << (s->failures < DOUBLINGS ? s->failures : DOUBLINGS);
+        int64_t pause = first << (s->failures < DOUBLINGS ? s->failures : DOUBLINGS);
         s->failures++;
         s->pause_us = now + (pause < PAUSE_MAX_US ? pause : PAUSE_MAX_US);
     }
@@ -342,7 +345,7 @@ enum eim_err eim_forward(struct eim *m, bool *did, struct err *e)
     if (rc == OK && slot) {
         rc = run(r, &how, e);
         *did = r->o.id != 0;
-        slot_give(m->forward, slot, how, eim_now(m));
+        slot_give(m, slot, how);
     }
     arena_free(&a);
     return rc;

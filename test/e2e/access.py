@@ -13,6 +13,7 @@ TABLE = {
     "GET /v1/devices/{eid}/operations": LOOKERS, "POST /v1/devices/{eid}/operations": {O, D}, "POST /v1/devices/{eid}/inventory": {O, D},
     "GET /v1/operations": LOOKERS, "GET /v1/operations/{id}": LOOKERS, "POST /v1/operations/{id}/cancel": {O, D},
     "GET /v1/operations/{id}/package": LOOKERS, "GET /v1/operations/{id}/result": LOOKERS,
+    "PATCH /v1/devices/{eid}": {O, D}, "POST /v1/devices/{eid}/push": {O, D},
     "GET /v1/notifications": LOOKERS, "GET /v1/notifications/{id}": LOOKERS,
     "POST /v1/notifications/{id}/retry": {O, D}, "POST /v1/notifications/{id}/drop": {O, D},
     "GET /v1/eim/configuration": LOOKERS, "GET /v1/eim/configuration.der": LOOKERS,
@@ -53,7 +54,7 @@ def each_role_gets_through_where_the_table_says_and_nowhere_else():
         for what, value in FILL.items():
             path = path.replace(what, value)
         for role in ROLES:
-            status = call(TOKENS[role], method, path, {} if method in ("POST", "PUT") else None).status
+            status = call(TOKENS[role], method, path, {} if method in ("POST", "PUT", "PATCH") else None).status
             if who is None or role in who:
                 check(status not in (401, 403), row, role, status)
             else:
