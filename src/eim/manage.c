@@ -65,6 +65,31 @@ enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cu
     return rc;
 }
 
+static enum eim_err evidence(struct tx *t, struct evidence_item *item, struct arena *a, struct err *e)
+{
+    TRY(store_data_get(t, item->device.association, &item->data, a, e));
+    if (!item->device.inventory_op) return OK;
+    return store_operation_get(t, item->device.association, item->device.inventory_op, &item->inventory, a, e);
+}
+
+enum eim_err manage_evidence(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit,
+                             struct evidence_page *out, struct arena *a, struct err *e)
+{
+    struct tx *t;
+    struct device_list list;
+    *out = (struct evidence_page){ 0 };
+    TRY(store_read_begin(m->host->store, &t, e));
+    enum eim_err rc = store_device_list(t, p->tenant, cursor, limit, &list, a, e);
+    if (rc == OK && list.n && !(out->v = ARENA_ARRAY(a, struct evidence_item, list.n))) rc = fail(e, E_NOMEM, NULL, "no room for a page");
+    for (; rc == OK && out->n < list.n; out->n++) {
+        out->v[out->n].device = list.v[out->n];
+        rc = evidence(t, &out->v[out->n], a, e);
+    }
+    store_read_end(t);
+    if (rc == OK && list.n == limit) out->next = list.v[list.n - 1].association;
+    return rc;
+}
+
 /* ---- changes: each a job that locks the device's row, so that it never fails for being late ---- */
 
 struct change {

@@ -65,6 +65,12 @@ MUST enum eim_err manage_device_change(struct eim *m, const struct principal *p,
                                        struct err *e);
 /* manage_device_push -- push what waits for the device now, with all tries before it. E_STATE: it cannot be reached. */
 MUST enum eim_err manage_device_push(struct eim *m, const struct principal *p, struct slice eid, struct arena *a, struct err *e);
+/* manage_evidence -- a page of what proves the devices' profiles: the last attested inventory, exact bytes, and the certificates over
+ * the key that signed it. inventory.id 0: there is none. `cursor` as above. */
+struct evidence_item { struct device device; struct device_data data; struct operation inventory; };
+struct evidence_page { struct evidence_item *v; size_t n; int64_t next; };
+MUST enum eim_err manage_evidence(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit,
+                                  struct evidence_page *out, struct arena *a, struct err *e);
 MUST enum eim_err manage_device_delete(struct eim *m, const struct principal *p, struct slice eid, struct arena *a,
                                        struct err *e);
 

@@ -84,6 +84,8 @@ static const struct rest_route routes[] = {
       .reply = "AccessAnswer", .doc = "may this role call that route, and why?" },
     { "GET", "/v1/audit", PERM_AUDIT_READ, rest_audit, .query = PAGE, .request = "", .reply = "Page of AuditEntry",
       .doc = "the audit log, oldest first" },
+    { "GET", "/v1/evidence", PERM_EVIDENCE_EXPORT, rest_evidence, .query = PAGE, .request = "", .reply = "Page of Evidence",
+      .doc = "what proves the devices' profiles: packages, results and certificates, exact bytes" },
     { "GET", "/v1/audit/key", PERM_AUDIT_READ, rest_audit_key, .request = "", .reply = "AuditKey",
       .doc = "the key that the log's tree heads verify with" },
     { "GET", "/v1/audit/head", PERM_AUDIT_READ, rest_audit_head, .request = "", .reply = "text",

@@ -68,6 +68,7 @@ enum eim_err rest_role_delete(struct rest_call *c, struct err *e);
 enum eim_err rest_whoami(struct rest_call *c, struct err *e);
 enum eim_err rest_explain(struct rest_call *c, struct err *e);
 enum eim_err rest_audit(struct rest_call *c, struct err *e);
+enum eim_err rest_evidence(struct rest_call *c, struct err *e);
 enum eim_err rest_audit_key(struct rest_call *c, struct err *e);
 enum eim_err rest_audit_head(struct rest_call *c, struct err *e);
 enum eim_err rest_audit_lines(struct rest_call *c, struct err *e);

@@ -20,6 +20,7 @@ TABLE = {
     "GET /v1/tokens": {S, D}, "POST /v1/tokens": {S, D}, "DELETE /v1/tokens/{id}": {S, D},
     "GET /v1/roles": {S, D}, "PUT /v1/roles/{name}": {S, D}, "DELETE /v1/roles/{name}": {S, D},
     "GET /v1/whoami": LOOKERS, "POST /v1/access/explain": {S, D},
+    "GET /v1/evidence": {S, D},
     "GET /v1/audit": {S, D}, "GET /v1/audit/key": {S, D}, "GET /v1/audit/head": {S, D}, "GET /v1/audit/lines/{number}": {S, D},
     "GET /v1/audit/inclusion/{number}": {S, D}, "GET /v1/audit/consistency/{size}": {S, D},
 }

@@ -10,6 +10,7 @@
 #include "app/eimctl/api.h"
 #include "app/eimctl/out.h"
 #include "base/file.h"
+#include "base/lines.h"
 #include "crypto/note.h"
 #include "trust/head.h"
 
@@ -289,39 +290,11 @@ static enum eim_err read_since(struct ctl *c, struct audit_check *v, const char 
     return fail(e, E_INVALID, NULL, "the export begins at line %" PRIu64 ", behind that head's %" PRIu64, v->first, v->since_size);
 }
 
-/* The file in large pieces, handed out line by line. */
-struct reader {
-    FILE *f;
-    uint8_t *p;                        /* READER_ROOM octets */
-    size_t at, n;
-};
-enum { READER_ROOM = 1 << 20 };
-
-/* The next line, good until the one after it is asked for; false at the end. A file that ends inside a line is E_MALFORMED. */
-static bool next_line(struct reader *r, struct slice *line, struct err *e)
-{
-    for (;;) {
-        struct slice rest = slice_of(r->p + r->at, r->n - r->at);
-        if (slice_line(&rest, line)) {
-            r->at += line->n + 1;
-            return true;
-        }
-        memmove(r->p, r->p + r->at, rest.n);
-        r->at = 0;
-        r->n = rest.n;
-        size_t got = r->n < READER_ROOM ? fread(r->p + r->n, 1, READER_ROOM - r->n, r->f) : 0;
-        r->n += got;
-        if (got) continue;
-        if (r->n) (void)fail(e, E_MALFORMED, NULL, r->n == READER_ROOM ? "a line is too long" : "the export was cut off inside a line");
-        return false;
-    }
-}
-
 /* All lines: each one is held back until the next is there, because the last is the trailer. */
-static enum eim_err read_lines(struct audit_check *v, struct reader *r, char *held, size_t *held_n, struct err *e)
+static enum eim_err read_lines(struct audit_check *v, struct lines *l, char *held, size_t *held_n, struct err *e)
 {
     struct slice line;
-    while (next_line(r, &line, e)) {
+    while (lines_next(l, &line, e)) {
         if (line.n >= LINE_MAX_OCTETS) return fail(e, E_TOO_LARGE, NULL, "a line has %zu octets", line.n);
         if (*held_n) {
             struct merkle_hash leaf;
@@ -340,18 +313,19 @@ static enum eim_err read_lines(struct audit_check *v, struct reader *r, char *he
 
 static enum eim_err verify_file(struct ctl *c, struct audit_check *v, FILE *f, struct slice *origin, struct err *e)
 {
-    struct reader r = { .f = f, .p = arena_alloc(&c->arena, READER_ROOM) };
+    struct lines l;
     char *held = arena_alloc(&c->arena, LINE_MAX_OCTETS + 1);
     size_t held_n = 0;
     struct slice line;
-    if (!r.p || !held) return fail(e, E_NOMEM, NULL, "out of memory");
-    if (!next_line(&r, &line, e)) return e->code != OK ? e->code : fail(e, E_MALFORMED, NULL, "this is no export: it is empty");
+    if (!held) return fail(e, E_NOMEM, NULL, "out of memory");
+    TRY(lines_begin(&l, f, &c->arena, e));
+    if (!lines_next(&l, &line, e)) return e->code != OK ? e->code : fail(e, E_MALFORMED, NULL, "this is no export: it is empty");
     TRY(read_header(v, line, e));
     if (!v->key) v->key = v->key_text;
     if (ctl_option(c, "--since")) TRY(read_since(c, v, ctl_option(c, "--since"), e));
     if (v->first && !v->since) return fail(e, E_INVALID, NULL, "the export begins at line %" PRIu64 ": an earlier tree head is needed, --since", v->first);
     if (!meets(v, e)) return e->code;
-    TRY(read_lines(v, &r, held, &held_n, e));
+    TRY(read_lines(v, &l, held, &held_n, e));
     TRY(read_trailer(v, held, origin, &c->arena, e));
     if (v->since && !v->met) return fail(e, E_MISMATCH, "RFC 9162 2.1.4", "the export is older than the tree head it should continue");
     return OK;

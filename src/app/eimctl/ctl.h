@@ -108,6 +108,7 @@ int audit_list(struct ctl *c);
 int audit_head(struct ctl *c);
 int audit_export(struct ctl *c);
 int audit_verify(struct ctl *c);
+int evidence_export(struct ctl *c);
 int metrics(struct ctl *c);
 int health(struct ctl *c);
 int decode(struct ctl *c);

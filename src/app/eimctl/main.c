@@ -56,6 +56,7 @@ static const struct command commands[] = {
       "the log into a new file (-: standard output): jsonl, the default, with what `audit verify` needs; csv; cef for a SIEM", audit_export },
     { "audit", "verify", "[--key KEY] [--since HEADFILE] FILE",
       "is the export whole and unchanged, under its signed tree head, and the continuation of an earlier head? No server", audit_verify },
+    { "evidence", "export", "FILE", "one file that proves what each device ran, for eimverify: exact bytes, certificates, proofs of the log", evidence_export },
     { "", "metrics", "", "all counters of the server, in Prometheus' form", metrics },
     { "", "health", "", "does the server live, and is it ready?", health },
     { "", "decode", "[--type ASN1TYPE] [--types] [INPUT]",
