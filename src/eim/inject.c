@@ -29,7 +29,7 @@ struct push {
 
 static void went_wrong(struct push *p, const char *why)
 {
-    snprintf(p->why, sizeof p->why, "%s", why);
+    snprintf(p->why, sizeof p->why, "%.*s", (int)sizeof p->why - 1, why);
     for (char *c = p->why; *c; c++)
         if (*c < 0x20 || *c > 0x7e) *c = '?';
 }
