@@ -29,7 +29,9 @@ def the_fleet_is_switched_and_every_figure_is_right():
     same(d.status, 0, d, d.text[-3000:])
     for name, value in (("switched to B", 990), ("rolled back to A", 10), ("refused", 0), ("still waiting", 0)):
         check(re.search(r"^ +%s +%d$" % (name, value), d.text, re.M), name, d.text)
-    check("WRONG" not in d.text, d.text)
+    check("WRONG" not in d.text and "NOT FOUND" not in d.text and "NOT VERIFIED" not in d.text, d.text)
+    for words in (r"^ +990  proven +Operator B$", r"^ +10  proven +Operator A$", r"^  audit log: verified: lines 0 to \d+ "):
+        check(re.search(words, d.text, re.M), words, d.text)
 
 
 @case
