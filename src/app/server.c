@@ -501,6 +501,7 @@ void server_stop(struct server *s)
     if (s->api_http) http_server_drain(s->api_http, s->now.server_drain_timeout);
     http_server_free(s->device_http);                  /* waits for every request under way: workers and store still run */
     http_server_free(s->api_http);
+    if (s->host.outbound) outbound_stop(s->host.outbound);        /* a server that hangs shall not keep us from ending */
     runner_stop(s->forwarders);
     runner_stop(s->pushers);
     janitor_stop(s->janitor);

@@ -124,7 +124,8 @@ static enum eim_err json_answer(struct slice body, struct transferred *out, stru
 
 /* ---- the exchange ---- */
 
-static enum eim_err understand(const struct injection *to, int status, struct slice body, struct transferred *out, struct arena *a, struct err *e)
+enum eim_err transfer_understand(const struct injection *to, int status, struct slice body, struct transferred *out, struct arena *a,
+                                 struct err *e)
 {
     if (status != 200 && status != 204) return fail(e, E_STATE, "SGP.32 6.1", "the IPA answers %d", status);
     *out = (struct transferred){ .what = TRANSFER_LATER };
@@ -149,7 +150,7 @@ enum eim_err transfer_send(struct eim *m, const struct injection *to, const stru
     if (!q.url || !q.body.p) return fail(e, E_NOMEM, NULL, "no room for the message");
     buf_init(&reply, TRANSFER_MAX);
     enum eim_err rc = m->host->outbound->request(m->host->outbound, &q, &status, &reply, e);
-    if (rc == OK) rc = understand(to, status, buf_slice(&reply), out, a, e);
+    if (rc == OK) rc = transfer_understand(to, status, buf_slice(&reply), out, a, e);
     buf_free(&reply);
     return rc;
 }

@@ -21,4 +21,8 @@ struct transferred {
 MUST enum eim_err transfer_send(struct eim *m, const struct injection *to, const struct transfer *t, struct transferred *out, struct arena *a,
                                 struct err *e);
 
+/* transfer_understand -- what an answer of this HTTP status and body means; errors as above. */
+MUST enum eim_err transfer_understand(const struct injection *to, int status, struct slice body, struct transferred *out, struct arena *a,
+                                      struct err *e);
+
 #endif

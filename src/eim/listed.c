@@ -47,11 +47,9 @@ static enum eim_err in_our_orders(struct tx *t, int64_t association, struct slic
     return OK;
 }
 
-enum eim_err listed_find(struct tx *t, int64_t tenant, int64_t association, struct slice address, struct listed *out, struct arena *a,
-                         struct err *e)
+enum eim_err listed_find(struct tx *t, int64_t association, struct slice address, struct listed *out, struct arena *a, struct err *e)
 {
-    (void)tenant;
-    *out = (struct listed){ .x_admin = "gsma/rsp/v2.1.0" };
+    *out = (struct listed){ 0 };
     if (!address_ok(address)) return OK;           /* found nowhere */
     TRY(in_our_orders(t, association, address, &out->found, a, e));
     char *host = arena_str(a, address);

@@ -51,6 +51,12 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
     return h->forbidden ? CURL_SOCKET_BAD : socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
+static int on_progress(void *arg, curl_off_t down, curl_off_t have, curl_off_t up, curl_off_t sent)
+{
+    (void)down, (void)have, (void)up, (void)sent;
+    return atomic_load((const atomic_bool *)arg);
+}
+
 enum eim_err httpc_init(struct err *e)
 {
     return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? OK : fail(e, E_INTERNAL, NULL, "libcurl does not start");
@@ -85,6 +91,11 @@ static bool set_up(struct httpc *h, const struct httpc_config *c)
     if (c->may_connect) {
         SET(CURLOPT_OPENSOCKETFUNCTION, on_open);
         SET(CURLOPT_OPENSOCKETDATA, h);
+    }
+    if (c->stop) {
+        SET(CURLOPT_NOPROGRESS, 0L);
+        SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+        SET(CURLOPT_XFERINFODATA, (void *)(uintptr_t)c->stop);
     }
     if (c->cert_file) SET(CURLOPT_SSLCERT, c->cert_file);
     if (c->key_file) SET(CURLOPT_SSLKEY, c->key_file);

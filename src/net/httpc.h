@@ -4,6 +4,7 @@
 #ifndef NET_HTTPC_H
 #define NET_HTTPC_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ struct httpc_config {
     /* called with each address before it is connected to; false: it is not, and the next one is tried. [all are] */
     bool (*may_connect)(void *arg, const struct sockaddr *address);
     void *arg;
+    const atomic_bool *stop;           /* once true, a request under way ends within about a second with E_IO [never] */
     bool fresh;                        /* a new connection for each request (sessions are still resumed) */
     bool no_resume;                    /* a full handshake for each connection */
     int64_t connect_us, total_us;      /* [10 s], [60 s]; at least a millisecond */

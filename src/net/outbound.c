@@ -26,6 +26,7 @@ struct outbound_real {
     struct outbound_config c;
     struct net *allow;
     struct roots *_Atomic roots;
+    atomic_bool stop;
 };
 
 /* ---- addresses ---- */
@@ -119,7 +120,7 @@ static enum eim_err request(struct outbound *base, const struct outbound_request
     if (!r->url || strncmp(r->url, "https://", 8) != 0) return fail(e, E_INVALID, NULL, "only https:// is connected to");
     if (!pem.n) return fail(e, E_CONF, NULL, "there is no root that the server's certificate could chain to");
     struct httpc_config c = {
-        .ca_pem = pem, .https_only = true, .may_connect = may_connect, .arg = o, .user_agent = "eimd",
+        .ca_pem = pem, .https_only = true, .may_connect = may_connect, .arg = o, .stop = &o->stop, .user_agent = "eimd",
         .connect_us = r->connect_us ? r->connect_us : CONNECT_US, .total_us = r->total_us ? r->total_us : TOTAL_US,
         .reply_bytes = r->reply_max ? r->reply_max : REPLY_DEFAULT,
     };
@@ -165,6 +166,11 @@ enum eim_err outbound_roots(struct outbound *base, struct slice pem, struct err 
     if (pem.n) memcpy(r->pem, pem.p, pem.n);
     atomic_store(&o->roots, r);
     return OK;
+}
+
+void outbound_stop(struct outbound *base)
+{
+    atomic_store(&((struct outbound_real *)base)->stop, true);
 }
 
 void outbound_free(struct outbound *base)

@@ -19,6 +19,8 @@ struct outbound_config {
 /* outbound_new -- E_CONF names what of `allow` is no address. Any number of threads may use it. outbound_free(NULL) is a no-op. */
 MUST enum eim_err outbound_new(struct outbound **out, const struct outbound_config *c, struct err *e);
 void outbound_free(struct outbound *o);
+/* outbound_stop -- requests under way end within about a second with E_IO, and so does each one after. Any thread. */
+void outbound_stop(struct outbound *o);
 /* outbound_roots -- from now on these (PEM; copied) are the anchors of requests that name none; before, there are none. Called by one thread
  * at a time, whatever requests are under way. */
 MUST enum eim_err outbound_roots(struct outbound *o, struct slice pem, struct err *e);

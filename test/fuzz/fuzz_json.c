@@ -1,10 +1,12 @@
 /* fuzz_json.c -- ESipa in JSON: whatever is read as a request must be a message of the other binding, and whatever is an answer of the
- * eIM must be written as JSON that reads. The first octet chooses the function. */
+ * eIM must be written as JSON that reads. The first octet chooses the function; two of its values are the answers of a device that was
+ * pushed to, in either binding, whose results must be such as ProvideEimPackageResult can carry. */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "asn1/sgp32.h"
 #include "base/json.h"
+#include "eim/inject_wire.h"
 #include "front/esipa_json.h"
 #include "test/fuzz/replay.h"
 
@@ -13,6 +15,19 @@ static const char *const functions[] = {
     "cancelSession", "transferEimPackage",
 };
 
+static void answer_of_a_push(bool json, struct slice in)
+{
+    struct arena a;
+    struct err e = { 0 };
+    struct transferred got;
+    struct injection to = { .binding = json ? INJECT_JSON : INJECT_ASN1 };
+    arena_init(&a, 4 << 20);
+    enum eim_err rc = transfer_understand(&to, 200, in, &got, &a, &e);
+    if (rc != OK && !e.code) abort();
+    if (rc == OK && got.what == TRANSFER_RESULT && !got.result.n) abort();
+    arena_free(&a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
     struct arena a;
@@ -20,6 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     struct slice out;
     json_t *o;
     if (n == 0) return 0;
+    if (p[0] >= 0xfe) {
+        answer_of_a_push(p[0] == 0xff, (struct slice){ p + 1, n - 1 });
+        return 0;
+    }
     const struct esipa_json_function *f = esipa_json_function(functions[p[0] % 8]);
     struct slice in = { p + 1, n - 1 };
     arena_init(&a, 4 << 20);

@@ -136,6 +136,12 @@ static void a_request_keeps_its_limits_and_its_trust(void **state)
     snprintf(url, sizeof url, "https://localhost:%d/hold", f.t.r.port);
     assert_int_equal(ask(&f, o, (struct outbound_request){ .url = url, .total_us = 100000 }), E_IO);
     rig_answer(rig_take_held(&f.t.r), NULL);
+    snprintf(url, sizeof url, "https://localhost:%d/hold", f.t.r.port);
+    struct outbound *ending;                       /* one that is about to end waits for nobody */
+    assert_ok(outbound_new(&ending, &(struct outbound_config){ .allow = loop, .n_allow = 1 }, &e));
+    outbound_stop(ending);
+    assert_int_equal(ask(&f, ending, (struct outbound_request){ .url = url, .total_us = 600 * INT64_C(1000000) }), E_IO);
+    outbound_free(ending);
     /* without anchors of its own, the roots count; without roots, nobody */
     struct outbound_request plain = { .method = "GET", .url = f.url };
     assert_int_equal(o->request(o, &plain, &f.status, &f.reply, &e), E_CONF);
