@@ -15,7 +15,7 @@ static struct gadget g;
 static struct err e;
 
 enum { SECOND = 1000000 };
-enum mood { ANSWERS, UNREACHABLE, FORBIDDEN, HTML, HALF, BUSY, NEWER, GARBAGE_RESULT };
+enum mood { ANSWERS, UNREACHABLE, FORBIDDEN, HTML, HALF, BUSY, NEWER, GARBAGE_RESULT, UNSIGNED };
 
 /* ---- the device's HTTPS server, without the HTTPS ---- */
 
@@ -75,6 +75,7 @@ static enum eim_err reach(struct outbound *o, const struct outbound_request *q, 
     case BUSY: *status = 503; return OK;
     case NEWER: buf_put(reply, slice_of(newer, sizeof newer)); return OK;
     case GARBAGE_RESULT: buf_put(reply, SLICE("\xbf\x4e\x06\xbf\x51\x03\xa0\x01\x05")); return OK;
+    case UNSIGNED: buf_put(reply, SLICE("\xbf\x4e\x16\xbf\x51\x13\xa2\x11\x80\x0f" "eim.example.com")); return OK;
     case ANSWERS: break;
     }
     enum eim_err rc = answer(q, q->body, status, reply, err);
@@ -253,7 +254,7 @@ static void an_unreachable_device_is_left_to_its_poll(void **state)
 static void wrong_answers_are_told_and_not_hammered(void **state)
 {
     (void)state;
-    static const enum mood moods[] = { FORBIDDEN, HTML, HALF, BUSY, NEWER, GARBAGE_RESULT };
+    static const enum mood moods[] = { FORBIDDEN, HTML, HALF, BUSY, NEWER, GARBAGE_RESULT, UNSIGNED };
     for (int json = 0; json < 2; json++) {
         ipa.mood = ANSWERS;
         reachable(json);
@@ -325,6 +326,15 @@ static void what_is_ordered_meanwhile_goes_along_or_follows(void **state)
     bool did;
     assert_ok(eim_push(f.eim, &did, &e));
     assert_false(did);
+    ipa.mood = UNREACHABLE;                        /* ordered while an attempt fails: another one at once, not after the pause */
+    ipa.meanwhile = order_one_more;
+    op = order_enable();
+    assert_int_equal(push(), 2);
+    ipa.mood = ANSWERS;
+    pass(2 * MINUTE);
+    (void)push();
+    assert_int_equal(gadget_state(&g, op), OP_DONE);
+    assert_int_equal(gadget_state(&g, second_order), OP_DONE);
 }
 
 static void push_inside(void)

@@ -484,6 +484,37 @@ static void a_full_backlog_for_one_server_costs_another_nothing(void **state)
     assert_true(now.oldest_us > 0 && now.oldest_us <= f.clock.clock_us);
 }
 
+/* Many devices with something for a server that is down: it gets single attempts with growing pauses, not one from each. */
+static void a_server_that_is_down_is_not_stormed(void **state)
+{
+    (void)state;
+    enum { MORE = 6 };
+    static struct gadget more[MORE];
+    smdp.a = DOWN;
+    for (unsigned i = 0; i < MORE; i++) {
+        gadget_make(&more[i], &f, 60 + i, true);
+        gadget_settle(&more[i]);
+        list_for(&more[i], "smdp-a.example.com");
+        (void)gadget_order(&more[i], "{\"psmos\":[{\"enable\":{\"iccid\":\"'B\"}}]}");
+        gadget_settle(&more[i]);
+    }
+    assert_int_equal(forward(), 1);
+    unsigned attempts = 1;
+    for (int i = 0; i < 60; i++) {
+        f.clock.clock_us += SECOND;
+        attempts += forward();
+    }
+    assert_true(attempts >= 3 && attempts <= 5);   /* after 5, 10, 20 seconds and so on */
+    smdp.a = TAKES;
+    for (int i = 0; i < 40; i++) {
+        f.clock.clock_us += (int64_t)MINUTE * SECOND;
+        (void)forward();
+    }
+    assert_int_equal(outbox_n(OUT_WAITING), 0);
+    assert_int_equal(outbox_n(OUT_FORWARDED), MORE);       /* those for B are held: nobody listed it */
+    for (unsigned i = 0; i < MORE; i++) gadget_free(&more[i]);
+}
+
 static void what_belongs_to_a_removed_device_goes_with_it(void **state)
 {
     (void)state;
@@ -503,7 +534,8 @@ int main(void)
         T(an_address_that_nobody_listed_is_never_contacted), T(an_order_for_another_device_lists_nothing), T(odd_addresses_become_no_request),
         T(a_crash_between_answer_and_commit_sends_it_again), T(one_that_is_under_way_is_not_taken_by_another),
         T(a_notification_that_does_not_verify_is_never_forwarded), T(a_compact_form_is_rebuilt),
-        T(a_full_backlog_for_one_server_costs_another_nothing), T(what_belongs_to_a_removed_device_goes_with_it),
+        T(a_full_backlog_for_one_server_costs_another_nothing), T(a_server_that_is_down_is_not_stormed),
+        T(what_belongs_to_a_removed_device_goes_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
