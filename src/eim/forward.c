@@ -17,7 +17,7 @@
 
 #include <stdio.h>
 
-enum { TURN = 64, BODY_MAX = 96 * 1024, ARENA_MAX = 4 << 20, WHY_MAX = 200, DOUBLINGS = 16 };
+enum { TURN = 64, BODY_MAX = 96 * 1024, ARENA_MAX = 4 << 20, WHY_MAX = 200, DOUBLINGS = 16, FORWARDED_KEPT = 32 };
 static const int64_t LEASE_US = INT64_C(300) * 1000000, HELD_LOOK_US = INT64_C(3600) * 1000000, PAUSE_MAX_US = INT64_C(300) * 1000000;
 
 /* ---- who is busy ---- */
@@ -305,6 +305,7 @@ static enum eim_err finish_apply(struct tx *t, struct store_job *job, struct err
     r->wrote_failed = o.state == OUT_FAILED;
     TRY(store_outbox_update(t, &o, e));
     if (o.state <= OUT_HELD) TRY(store_outbox_delay(t, &o, o.due_us, e));
+    if (o.state == OUT_FORWARDED) TRY(store_outbox_trim(t, o.association, FORWARDED_KEPT, e));
     return o.state == before ? OK : note(t, r, &o, e);
 }
 

@@ -174,13 +174,14 @@ static enum eim_err apply_notification(struct plan *p, struct tx *t, struct plan
 {
     const struct notification *n = &pn->n;
     struct err refused = { 0 };
-    enum eim_err rc = store_notification_put(t, n, &refused);
+    bool fresh;
+    enum eim_err rc = store_notification_put_new(t, n, &fresh, &refused);
     pn->stored = rc == OK;
     if (rc != OK && rc != E_CONFLICT && rc != E_LIMIT) {
         *e = refused;
         return rc;
     }
-    if (rc != OK || !pn->forward) return OK;
+    if (rc != OK || !pn->forward || !fresh) return OK;             /* once taken over it is never taken over again */
     struct outbox o = { .association = n->association, .seq = n->seq, .id = env_id(p->m->host->env), .tenant = n->tenant, .state = OUT_WAITING,
                         .event = n->event, .received_us = n->received_us, .since_us = n->received_us, .due_us = n->received_us,
                         .address = n->address, .iccid = n->iccid };

@@ -283,8 +283,15 @@ static enum eim_err notification_there(struct tx *t, const struct notification *
 
 enum eim_err store_notification_put(struct tx *t, const struct notification *n, struct err *e)
 {
+    bool fresh;
+    return store_notification_put_new(t, n, &fresh, e);
+}
+
+enum eim_err store_notification_put_new(struct tx *t, const struct notification *n, bool *fresh, struct err *e)
+{
     bool same, there;
     int64_t kept;
+    *fresh = false;
     TRY(hold(t, n->association, e));
     TRY(notification_there(t, n, &same, &there, e));
     if (there) return same ? OK : fail(e, E_CONFLICT, NULL, "another notification has this sequence number");
@@ -293,6 +300,7 @@ enum eim_err store_notification_put(struct tx *t, const struct notification *n, 
         if (kept >= NOTIFICATIONS_KEPT_MAX)
             return fail(e, E_LIMIT, NULL, "%d unverified notifications of this device are kept already", NOTIFICATIONS_KEPT_MAX);
     }
+    *fresh = true;
     return query_exec(t, Q_NOTIFICATION_PUT, n, NO_ARGS, NULL, e);
 }
 
@@ -362,6 +370,11 @@ enum eim_err store_outbox_claim(struct tx *t, struct slice address, int64_t now_
 enum eim_err store_outbox_delay(struct tx *t, const struct outbox *o, int64_t due_us, struct err *e)
 {
     return query_exec(t, Q_OUTBOX_DELAY, NULL, ARGS(V_INT(o->association), V_BYTES(o->iccid), V_BYTES(o->address), V_INT(due_us)), NULL, e);
+}
+
+enum eim_err store_outbox_trim(struct tx *t, int64_t association, unsigned keep, struct err *e)
+{
+    return query_exec(t, Q_OUTBOX_TRIM, NULL, ARGS(V_INT(association), V_INT(OUT_FORWARDED), V_INT(keep)), NULL, e);
 }
 
 enum eim_err store_outbox_list(struct tx *t, int64_t tenant, enum outbox_state state, int64_t before, unsigned limit,

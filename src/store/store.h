@@ -171,6 +171,8 @@ struct notification {
  * same seq is E_CONFLICT, but NOTIFICATION_VERIFIED takes the place of a NOTIFICATION_KEPT (what is not proven keeps nothing proven out);
  * NOTIFICATION_KEPT beyond 32 a device is E_LIMIT. */
 MUST enum eim_err store_notification_put(struct tx *t, const struct notification *n, struct err *e);
+/* store_notification_put_new -- the same, and *fresh says whether it was written now: it was not there, or only kept. */
+MUST enum eim_err store_notification_put_new(struct tx *t, const struct notification *n, bool *fresh, struct err *e);
 /* store_notification_get -- out->association == 0 means there is none. */
 MUST enum eim_err store_notification_get(struct tx *t, int64_t association, int64_t seq, struct notification *out, struct arena *a, struct err *e);
 struct notification_list { struct notification *v; size_t n; };
@@ -195,6 +197,8 @@ MUST enum eim_err store_outbox_claim(struct tx *t, struct slice address, int64_t
                                      struct err *e);
 /* store_outbox_delay -- what waits for the same device, profile and address as *o is not due before due_us. */
 MUST enum eim_err store_outbox_delay(struct tx *t, const struct outbox *o, int64_t due_us, struct err *e);
+/* store_outbox_trim -- of what was forwarded for a device only the `keep` with the highest seq stay. */
+MUST enum eim_err store_outbox_trim(struct tx *t, int64_t association, unsigned keep, struct err *e);
 struct outbox_list { struct outbox *v; size_t n; };
 /* store_outbox_list -- of a tenant, newest first, id < before (0 = from the newest), up to limit; `state` OUT_STATE_END = all. */
 MUST enum eim_err store_outbox_list(struct tx *t, int64_t tenant, enum outbox_state state, int64_t before, unsigned limit,

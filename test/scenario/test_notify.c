@@ -484,6 +484,34 @@ static void a_full_backlog_for_one_server_costs_another_nothing(void **state)
     assert_true(now.oldest_us > 0 && now.oldest_us <= f.clock.clock_us);
 }
 
+/* What an IPA offers once more, because it never heard the acknowledgement, is brought once, however long ago that was. */
+static void what_is_offered_again_is_not_brought_again(void **state)
+{
+    (void)state;
+    both_listed();
+    for (int i = 0; i < 20; i++) switch_profiles();
+    assert_int_equal(forward(), 40);
+    assert_int_equal(outbox_n(OUT_FORWARDED), 32);
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    struct device_view v = gadget_view(&g);
+    assert_int_equal(v.notifications.n, 40);
+    for (size_t i = 0; i < 3; i++) {
+        struct esipa_from_ipa m = { .der.which = esipa_from_ipa_is_handle_notification_esipa };
+        struct handle_notification_esipa *h = &m.handle_notification_esipa;
+        h->der.which = handle_notification_esipa_is_pending_notification;
+        h->pending_notification.der.which = pending_notification_is_other_signed_notification;
+        der_verbatim_seq(&h->pending_notification.other_signed_notification.der, v.notifications.v[i].raw);
+        struct slice message = der_encode(&esipa_from_ipa_type, &m, &a);
+        assert_true(message.n > 0);
+        field_post(&f, message);
+        assert_int_equal(f.last_rc, OK);
+    }
+    assert_int_equal(forward(), 0);
+    assert_int_equal(outbox_n(OUT_STATE_END), 32);
+    arena_free(&a);
+}
+
 /* Many devices with something for a server that is down: it gets single attempts with growing pauses, not one from each. */
 static void a_server_that_is_down_is_not_stormed(void **state)
 {
@@ -534,7 +562,7 @@ int main(void)
         T(an_address_that_nobody_listed_is_never_contacted), T(an_order_for_another_device_lists_nothing), T(odd_addresses_become_no_request),
         T(a_crash_between_answer_and_commit_sends_it_again), T(one_that_is_under_way_is_not_taken_by_another),
         T(a_notification_that_does_not_verify_is_never_forwarded), T(a_compact_form_is_rebuilt),
-        T(a_full_backlog_for_one_server_costs_another_nothing), T(a_server_that_is_down_is_not_stormed),
+        T(a_full_backlog_for_one_server_costs_another_nothing), T(a_server_that_is_down_is_not_stormed), T(what_is_offered_again_is_not_brought_again),
         T(what_belongs_to_a_removed_device_goes_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

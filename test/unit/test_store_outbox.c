@@ -7,7 +7,7 @@ static struct store *s;
 static struct arena a;
 
 /* One verb as a job. */
-enum verb { OUTBOX_ADD, OUTBOX_UPDATE, OUTBOX_CLAIM, OUTBOX_DELAY, REACH_PUT, REACH_DELETE, REACH_WAKE, REACH_CLAIM };
+enum verb { OUTBOX_ADD, OUTBOX_UPDATE, OUTBOX_CLAIM, OUTBOX_DELAY, OUTBOX_TRIM, REACH_PUT, REACH_DELETE, REACH_WAKE, REACH_CLAIM };
 struct call { struct store_job job; enum verb verb; const void *row; struct slice address; int64_t now, until; void *out; struct arena *a; };
 
 static enum eim_err call_apply(struct tx *t, struct store_job *job, struct err *e)
@@ -18,6 +18,7 @@ static enum eim_err call_apply(struct tx *t, struct store_job *job, struct err *
     case OUTBOX_UPDATE: return store_outbox_update(t, c->row, e);
     case OUTBOX_CLAIM: return store_outbox_claim(t, c->address, c->now, c->until, c->out, c->a, e);
     case OUTBOX_DELAY: return store_outbox_delay(t, c->row, c->until, e);
+    case OUTBOX_TRIM: return store_outbox_trim(t, c->now, (unsigned)c->until, e);
     case REACH_PUT: return store_injection_put(t, c->row, e);
     case REACH_DELETE: return store_injection_delete(t, c->now, e);
     case REACH_WAKE: return store_injection_wake(t, c->now, c->until, e);
@@ -171,6 +172,29 @@ static void addresses_are_walked_and_counted(void **state)
     end();
 }
 
+static void of_what_was_forwarded_the_newest_stay(void **state)
+{
+    begin(state);
+    struct outbox_list l;
+    for (int i = 1; i <= 10; i++) {
+        struct outbox o = row(5, i, "a", "p");
+        o.state = i % 2 ? OUT_FORWARDED : OUT_FAILED;
+        add(o);
+    }
+    struct outbox other = row(6, 1, "a", "p");
+    other.state = OUT_FORWARDED;
+    add(other);
+    good(CALL(.verb = OUTBOX_TRIM, .now = 5, .until = 2));
+    READ(s, good(store_outbox_list(t, 1, OUT_FORWARDED, 0, 100, &l, &a, &e)));
+    assert_int_equal(l.n, 3);
+    assert_int_equal(l.v[1].seq, 9);
+    assert_int_equal(l.v[2].seq, 7);
+    READ(s, good(store_outbox_list(t, 1, OUT_FAILED, 0, 100, &l, &a, &e)));
+    assert_int_equal(l.n, 5);
+    good(CALL(.verb = OUTBOX_TRIM, .now = 5, .until = 2));
+    end();
+}
+
 /* ---- several at once: nodes of a PostgreSQL, threads of one eimd ---- */
 
 enum { CLAIMERS = 6, ROWS = 120 };
@@ -269,7 +293,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(a_row_comes_back_whole_and_is_added_once), BOTH(claims_keep_the_order_of_a_profile_and_take_a_row_once),
-        BOTH(addresses_are_walked_and_counted), BOTH(many_claimers_take_each_row_once), BOTH(a_device_is_reached_when_it_is_due_and_by_one_at_a_time),
+        BOTH(addresses_are_walked_and_counted),
+        BOTH(of_what_was_forwarded_the_newest_stay), BOTH(many_claimers_take_each_row_once), BOTH(a_device_is_reached_when_it_is_due_and_by_one_at_a_time),
         cmocka_unit_test(what_is_at_an_end_stays_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -299,6 +299,10 @@ ORDER BY due_us LIMIT 1 /*claim*/;
 UPDATE outbox SET version = version + 1, due_us = $due
 WHERE association = $association AND iccid = $iccid AND address = $address AND state <= 1 AND due_us < $due;
 
+-- name: outbox_trim(association, state, keep)
+DELETE FROM outbox WHERE association = $association AND state = $state AND seq <= (SELECT seq FROM outbox
+    WHERE association = $association AND state = $state ORDER BY seq DESC LIMIT 1 OFFSET $keep);
+
 -- name: outbox_list(tenant, before, limit) -> outbox
 SELECT @outbox FROM outbox WHERE tenant = $tenant AND id < $before ORDER BY id DESC LIMIT $limit;
 
