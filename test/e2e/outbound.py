@@ -3,6 +3,7 @@ connect to (invariant I12)."""
 import http.server
 import threading
 
+import lib
 from lib import *
 
 
@@ -171,7 +172,7 @@ class Ipa:
             f.write(server.api("GET", "/v1/eim/configuration.der").body)
         self.process = subprocess.Popen(
             [program("eimsim"), "ipa", "--pki", fleet.dir, "--eim-config", blob, "--seed", str(fleet.seed), "--device", str(i), "--certificate", cert,
-             "--key", key, "--listen", str(port), *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+             "--key", key, "--listen", str(port), *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, preexec_fn=lib._die_with_parent)
         line = self.process.stdout.readline().decode()
         check(line.startswith("listening on 127.0.0.1:"), line)
         self.port = int(line.rsplit(":", 1)[1])
