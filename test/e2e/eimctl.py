@@ -30,6 +30,20 @@ def file(name, content):
     return path
 
 
+# ---------------------------------------------------------------- expressions
+
+@case
+def expressions_are_evaluated_with_their_type_or_refused_with_their_place():
+    device = file("device.json", json.dumps({"labels": {"site": "berlin"}, "polls": 3, "profile.enabled.operator": "A"}))
+    same(ctl("expr", "eval", "labels.site == 'berlin' && profile.enabled.operator == 'A' ? polls + 1 : 0", "--vars", device).text, "4 : int\n")
+    same(ctl("expr", "eval", "[timestamp('2026-01-01T00:00:00Z') + duration('1h'), duration('90s')]").text, '["2026-01-01T01:00:00Z","90s"] : list\n')
+    same(json.loads(ctl("expr", "eval", "labels", "--vars", "-", "--json", input=b'{"labels":{"a":1}}').text), {"value": {"a": 1}, "type": "map", "cost": 1})
+    refused(ctl("expr", "eval", "1 +\n nope"), "2:2: nothing is known by the name 'nope'")
+    refused(ctl("expr", "eval", "1 / 0"), "1:3: division by zero")
+    refused(ctl("expr", "eval", "'a' < 1"), "1:5: '<' cannot be applied to (string, int)")
+    same(ctl("expr", "eval", "1", "--vars", file("broken.json", "{")).status, 2)
+
+
 # ---------------------------------------------------------------- decode and encode
 
 def without_the_stray_member(v):

@@ -109,6 +109,7 @@ int audit_head(struct ctl *c);
 int audit_export(struct ctl *c);
 int audit_verify(struct ctl *c);
 int evidence_export(struct ctl *c);
+int expr_eval_command(struct ctl *c);
 int metrics(struct ctl *c);
 int health(struct ctl *c);
 int decode(struct ctl *c);

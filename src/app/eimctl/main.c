@@ -63,6 +63,8 @@ static const struct command commands[] = {
       "print an SGP.32 message (hex, base64, DER file, standard input), or say where and why it is broken; no server", decode },
     { "", "encode", "--type ASN1TYPE",
       "DER hex of the JSON form (what decode --json prints) on standard input; no server", encode },
+    { "expr", "eval", "EXPR [--vars FILE]",
+      "value and type of an expression (doc/expr.md) over the members of a JSON object in FILE (-: standard input); no server", expr_eval_command },
     { "", "verify-result", "--ci FILE --eum FILE --euicc FILE --eid EID [--token N] [--at TIME] RESULT",
       "check chain and signature of an eUICC package result; certificates in PEM or DER; no server", verify_result },
 };
