@@ -21,6 +21,7 @@ REASON = re.compile(r"^#\s*skip\s+(\S+?):\s*(.+)$", re.I)
 class Tally:
     def __init__(self):
         self.passed = 0
+        self.good = set()           # names of the cases passed
         self.failures = []          # (name, why)
         self.skips = []             # (name, reason)
 
@@ -30,6 +31,7 @@ class Tally:
 
     def add(self, other, prefix=""):
         self.passed += other.passed
+        self.good |= {prefix + n for n in other.good}
         self.failures += [(prefix + n, w) for n, w in other.failures]
         self.skips += [(prefix + n, w) for n, w in other.skips]
 
@@ -56,6 +58,7 @@ def count(text, status, timed_out=False):
                 t.failures.append((name, "not ok"))
             else:
                 t.passed += 1
+                t.good.add(name)
     t.skips = [(n, r or reasons.get(n) or "no reason given") for n, r in t.skips]
     seen = t.passed + t.failed + len(t.skips)
     if status == 77 and seen == 0:
