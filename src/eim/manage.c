@@ -47,7 +47,7 @@ enum eim_err manage_device(struct eim *m, const struct principal *p, struct slic
     return rc;
 }
 
-enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit,
+enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit, bool profiles,
                             struct device_page *out, struct arena *a, struct err *e)
 {
     struct tx *t;
@@ -57,11 +57,33 @@ enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cu
     enum eim_err rc = store_device_list(t, p->tenant, cursor, limit, &list, a, e);
     if (rc == OK && list.n && !(out->v = ARENA_ARRAY(a, struct device_view, list.n))) rc = fail(e, E_NOMEM, NULL, "no room for a page");
     for (; rc == OK && out->n < list.n; out->n++) {
-        out->v[out->n].device = list.v[out->n];
-        rc = view(m, t, &out->v[out->n], false, a, e);
+        struct device_view *v = &out->v[out->n];
+        v->device = list.v[out->n];
+        rc = view(m, t, v, false, a, e);
+        if (rc == OK && profiles) rc = store_profile_list(t, v->device.association, &v->profiles, a, e);
     }
     store_read_end(t);
     if (rc == OK && list.n == limit) out->next = list.v[list.n - 1].association;
+    return rc;
+}
+
+enum eim_err manage_devices_of(struct eim *m, const struct principal *p, const int64_t *associations, size_t n,
+                               struct device_page *out, struct arena *a, struct err *e)
+{
+    struct tx *t;
+    out->n = 0;
+    out->v = ARENA_ARRAY(a, struct device_view, n);
+    if (!out->v) return fail(e, E_NOMEM, NULL, "no room for a page");
+    TRY(store_read_begin(m->host->store, &t, e));
+    enum eim_err rc = OK;
+    for (size_t i = 0; rc == OK && i < n; i++) {
+        struct device_view *v = &out->v[out->n];
+        rc = store_device_get(t, associations[i], &v->device, a, e);
+        if (rc != OK || v->device.tenant != p->tenant) continue;
+        rc = view(m, t, v, false, a, e);
+        out->n++;
+    }
+    store_read_end(t);
     return rc;
 }
 

@@ -55,11 +55,14 @@ struct device_view {
 };
 MUST enum eim_err manage_device(struct eim *m, const struct principal *p, struct slice eid, struct device_view *out,
                                 struct arena *a, struct err *e);
-/* manage_devices -- a page; `cursor` is the association of the last one seen (0 = from the start). Labels and seen_us are filled,
- * the rest of the views is not. */
+/* manage_devices -- a page; `cursor` is the association of the last one seen (0 = from the start). Labels and seen_us are filled, and
+ * profiles if they are asked for; the rest of the views is not. manage_devices_of -- the same of these associations, in their order; one
+ * that is gone meanwhile is left out. */
 struct device_page { struct device_view *v; size_t n; int64_t next; };       /* next 0 = the end */
-MUST enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit,
+MUST enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit, bool profiles,
                                  struct device_page *out, struct arena *a, struct err *e);
+MUST enum eim_err manage_devices_of(struct eim *m, const struct principal *p, const int64_t *associations, size_t n,
+                                    struct device_page *out, struct arena *a, struct err *e);
 /* manage_device_change -- {"injection": as in manage_reach_from_json}: what a person may change of a device. */
 MUST enum eim_err manage_device_change(struct eim *m, const struct principal *p, struct slice eid, const json_t *change, struct arena *a,
                                        struct err *e);

@@ -196,4 +196,13 @@ enum eim_err expr_compile(struct expr **out, struct slice source, const struct e
 }
 
 enum expr_type expr_result(const struct expr *x) { return x->root->type; }
+static bool names(const struct expr_node *n, unsigned var)
+{
+    if (n->op == OP_VAR && n->slot == var) return true;
+    for (unsigned i = 0; i < n->n; i++)
+        if (names(n->kid[i], var)) return true;
+    return false;
+}
+
+bool expr_uses(const struct expr *x, unsigned var) { return names(x->root, var); }
 unsigned expr_cost(const struct expr *x) { return x->cost; }

@@ -68,6 +68,7 @@ MUST enum eim_err expr_compile(struct expr **out, struct slice source, const str
                                struct arena *a, struct err *e);
 
 enum expr_type expr_result(const struct expr *x);      /* EXPR_DYN when only evaluation can tell */
+bool expr_uses(const struct expr *x, unsigned var);      /* does it name this variable? */
 unsigned expr_cost(const struct expr *x);              /* steps of one evaluation, at most */
 
 /* What an expression is evaluated over. `get` gives variable number `var` (its place in `vars`); false: it is absent, which has() sees

@@ -26,8 +26,10 @@ static const struct rest_route routes[] = {
       .doc = "the store answers and the server is not draining" },
     { "GET", "/metrics", PERM_METRICS, rest_metrics, .listed_peers = true, .quiet = true, .request = "", .reply = "Prometheus",
       .doc = "counters as Prometheus text" },
-    { "GET", "/v1/devices", PERM_DEVICE_READ, rest_devices_list, .query = PAGE, .request = "", .reply = "Page of Device",
-      .doc = "devices, a page at a time" },
+    { "GET", "/v1/devices", PERM_DEVICE_READ, rest_devices_list, .query = PAGE | QUERY_WHERE, .request = "", .reply = "Page of Device",
+      .doc = "devices, a page at a time; where: an expression that selects them" },
+    { "GET", "/v1/devices/count", PERM_DEVICE_READ, rest_devices_count, .query = QUERY_WHERE, .request = "", .reply = "Count",
+      .doc = "how many devices an expression selects" },
     { "POST", "/v1/devices", PERM_DEVICE_ENROL, rest_devices_import, .body = BODY_IMPORT, .body_max = REST_BODY_MAX,
       .request = "Enrolment or a batch", .reply = "Report", .doc = "enrol one device or a batch of up to 1,000" },
     { "GET", "/v1/devices/{eid}", PERM_DEVICE_READ, rest_device_get, .request = "", .reply = "Device",
@@ -216,10 +218,12 @@ static bool read_limit(const char *s, unsigned *out)
 static enum eim_err read_parameter(struct rest_call *c, const char *name, const char *value, unsigned *seen, struct err *e)
 {
     unsigned bit = strcmp(name, "cursor") == 0 ? QUERY_CURSOR : strcmp(name, "limit") == 0 ? QUERY_LIMIT
+                 : strcmp(name, "where") == 0 ? QUERY_WHERE
                  : strcmp(name, "state") == 0  ? c->route->query & (QUERY_STATE | QUERY_OUTBOX_STATE) : 0;
     if (!(bit & c->route->query)) return fail_field(e, E_INVALID, NULL, name, "there is no query parameter '%.40s' here", name);
     if (*seen & bit) return fail_field(e, E_INVALID, NULL, name, "the query parameter '%s' comes twice", name);
     *seen |= bit;
+    if (bit == QUERY_WHERE) TRY(select_compile(&c->where, slice_str(value), c->arena, e));
     if (bit == QUERY_CURSOR && !read_cursor(value, &c->cursor)) return fail_field(e, E_INVALID, NULL, name, "this is no cursor of a page");
     if (bit == QUERY_LIMIT && !read_limit(value, &c->limit))
         return fail_field(e, E_INVALID, NULL, name, "limit is a number from 1 to %d", REST_PAGE_MAX);

@@ -17,7 +17,7 @@ struct rest;
 struct rest_call;
 
 /* Query parameters a route takes. */
-enum rest_query { QUERY_CURSOR = 1, QUERY_LIMIT = 2, QUERY_STATE = 4, QUERY_OUTBOX_STATE = 8 };    /* both are named "state" */
+enum rest_query { QUERY_CURSOR = 1, QUERY_LIMIT = 2, QUERY_STATE = 4, QUERY_OUTBOX_STATE = 8 /* both are named "state" */, QUERY_WHERE = 16 };
 
 /* What a route takes as body. */
 enum rest_body {

@@ -2,6 +2,7 @@
 #include "front/rest_int.h"
 
 #include "asn1/codes.h"
+#include "base/env.h"
 
 static json_t *association(const struct device *d)
 {
@@ -216,10 +217,27 @@ enum eim_err rest_device_delete(struct rest_call *c, struct err *e)
     return OK;
 }
 
+static int64_t now(const struct rest_call *c)
+{
+    struct env *env = c->rest->c.host->env;
+    return env->now(env);
+}
+
+enum eim_err rest_devices_count(struct rest_call *c, struct err *e)
+{
+    struct select_total total;
+    if (!c->where) TRY(select_compile(&c->where, SLICE("true"), c->arena, e));
+    TRY(select_count(c->rest->c.eim, &c->who, c->where, now(c), &total, e));
+    return rest_reply_json(c, json_pack("{s:I,s:I,s:I}", "selected", (json_int_t)total.selected, "others", (json_int_t)total.others,
+                                        "undecided", (json_int_t)total.undecided), e);
+}
+
 enum eim_err rest_devices_list(struct rest_call *c, struct err *e)
 {
     struct device_page page = { 0 };
-    TRY(manage_devices(c->rest->c.eim, &c->who, c->cursor, c->limit, &page, c->arena, e));
+    struct eim *m = c->rest->c.eim;
+    if (c->where) TRY(select_page(m, &c->who, c->where, now(c), c->cursor, c->limit, &page, c->arena, e));
+    else TRY(manage_devices(m, &c->who, c->cursor, c->limit, false, &page, c->arena, e));
     json_t *items = json_array();
     for (size_t i = 0; i < page.n; i++) json_array_append_new(items, device_json(&page.v[i]));
     return rest_reply_page(c, items, page.next, e);

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "eim/manage.h"
+#include "fleet/select.h"
 #include "front/jsonout.h"
 #include "front/rest.h"
 
@@ -19,6 +20,7 @@ struct rest_call {
     struct slice params[REST_PARAMS];  /* the {} of the path, in order */
     int64_t cursor;                    /* 0 = none */
     unsigned limit;
+    struct selection *where;           /* NULL = all devices */
     enum operation_state state;        /* OP_STATE_END = all */
     enum outbox_state outbox_state;    /* OUT_STATE_END = all */
     json_t *body;                      /* BODY_JSON; rest_answer frees it */
@@ -40,6 +42,7 @@ MUST enum eim_err rest_id(const struct rest_call *c, const char *prefix, const c
 bool rest_media_type(const char *content_type, const char *want);
 
 enum eim_err rest_devices_list(struct rest_call *c, struct err *e);
+enum eim_err rest_devices_count(struct rest_call *c, struct err *e);
 enum eim_err rest_devices_import(struct rest_call *c, struct err *e);
 enum eim_err rest_device_get(struct rest_call *c, struct err *e);
 enum eim_err rest_device_change(struct rest_call *c, struct err *e);

@@ -9,7 +9,7 @@ LOOKERS = {V, O, A, P, S, D}
 TABLE = {
     "GET /healthz": None, "GET /readyz": None,
     "GET /metrics": LOOKERS,
-    "GET /v1/devices": LOOKERS, "POST /v1/devices": {O, D}, "GET /v1/devices/{eid}": LOOKERS, "DELETE /v1/devices/{eid}": {D},
+    "GET /v1/devices": LOOKERS, "GET /v1/devices/count": LOOKERS, "POST /v1/devices": {O, D}, "GET /v1/devices/{eid}": LOOKERS, "DELETE /v1/devices/{eid}": {D},
     "GET /v1/devices/{eid}/operations": LOOKERS, "POST /v1/devices/{eid}/operations": {O, D}, "POST /v1/devices/{eid}/inventory": {O, D},
     "GET /v1/operations": LOOKERS, "GET /v1/operations/{id}": LOOKERS, "POST /v1/operations/{id}/cancel": {O, D},
     "GET /v1/operations/{id}/package": LOOKERS, "GET /v1/operations/{id}/result": LOOKERS,

@@ -50,7 +50,26 @@ int device_list(struct ctl *c)
     static const char *const head[] = { "EID", "KEY", "ENABLED", "COUNTER", "LAST SEEN", "QUEUE", "LABELS", NULL };
     struct table t;
     if (!table_init(&t, c, API_PAGE, head)) return ctl_fail(c, CTL_REFUSED, "out of memory");
-    return api_list(c, "/v1/devices", "", show_devices, &t);
+    const char *where = ctl_option(c, "--where");
+    char *query = where ? arena_printf(&c->arena, "where=%s", api_escape(c, where)) : arena_printf(&c->arena, "%s", "");
+    if (!query) return ctl_fail(c, CTL_REFUSED, "out of memory");
+    return api_list(c, "/v1/devices", query, show_devices, &t);
+}
+
+int device_count(struct ctl *c)
+{
+    const char *where = ctl_option(c, "--where");
+    json_t *o;
+    int rc = where ? api_get(c, &o, "/v1/devices/count?where=%s", api_escape(c, where)) : api_get(c, &o, "/v1/devices/count");
+    if (rc != CTL_OK) return rc;
+    if (c->json) out_json(o);
+    else {
+        out_fact("selected", out_string(c, o, "selected"));
+        out_fact("others", out_string(c, o, "others"));
+        out_fact("undecided", out_string(c, o, "undecided"));
+    }
+    json_decref(o);
+    return CTL_OK;
 }
 
 static const char *fact_with_source(struct ctl *c, const char *value, const json_t *of)

@@ -10,7 +10,9 @@
 #include "app/eimctl/out.h"
 
 static const struct command commands[] = {
-    { "device", "list", "[--limit N] [--all]", "devices, 100 or N or all of them", device_list },
+    { "device", "list", "[--where EXPR] [--limit N] [--all]", "devices, 100 or N or all of them; --where: those that an expression selects (doc/expr.md)",
+      device_list },
+    { "device", "count", "[--where EXPR]", "how many devices an expression selects", device_count },
     { "device", "show", "EID", "key, counter, profiles and queue of one device, and where each fact comes from", device_show },
     { "device", "add",
       "EID [--label NAME=VALUE]... [--pin FILE] [--eum FILE] [--euicc FILE] [--token N] [--counter N] [--imei IMEI]",

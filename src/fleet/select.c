@@ -1,0 +1,163 @@
+/* select.c -- devices chosen by an expression. */
+#include "fleet/select.h"
+
+#include <stdio.h>
+
+enum { PAGE = 500, WORK_ARENA = 16 << 20 };
+
+static const struct expr_var attributes[A_END] = {
+#define X(id, name, type, help) [id] = { name, type },
+    SELECT_ATTRIBUTES(X)
+#undef X
+};
+
+struct selection {
+    struct expr *expr;
+    bool profiles;                     /* it names what stands in the profile rows */
+};
+
+enum eim_err select_compile(struct selection **out, struct slice where, struct arena *a, struct err *e)
+{
+    struct selection *s = ARENA_NEW(a, struct selection);
+    if (!s) return fail(e, E_NOMEM, NULL, "no room for the selection");
+    enum eim_err rc = expr_compile(&s->expr, where, attributes, A_END, EXPR_BOOL, a, e);
+    if (rc != OK) {
+        snprintf(e->field, sizeof e->field, "where");
+        if (rc == E_LIMIT) rc = e->code = E_INVALID;           /* too large an expression is no matter of how often one asks */
+        return rc;
+    }
+    s->profiles = expr_uses(s->expr, A_OPERATOR) || expr_uses(s->expr, A_PROFILE_NAME);
+    *out = s;
+    return OK;
+}
+
+/* One device under the expression. */
+struct subject {
+    const struct device_view *v;
+    const struct profile *enabled;     /* its row, if known */
+    int64_t now_us;
+    json_t *labels;                    /* made when first asked for */
+    char eid[33], iccid[21], plmn[8];
+};
+
+static bool time_of(int64_t us, struct expr_value *out)
+{
+    *out = (struct expr_value){ .type = EXPR_TIMESTAMP, .us = us };
+    return us != 0;
+}
+
+static bool text_of(struct slice s, struct expr_value *out)
+{
+    *out = (struct expr_value){ .type = EXPR_STRING, .s = s };
+    return true;
+}
+
+static bool flag_of(bool b, struct expr_value *out)
+{
+    *out = (struct expr_value){ .type = EXPR_BOOL, .b = b };
+    return true;
+}
+
+static bool labels_of(struct subject *s, struct expr_value *out)
+{
+    if (!s->labels) {
+        s->labels = json_object();
+        for (size_t i = 0; i < s->v->labels.n; i++) {
+            const struct label *l = &s->v->labels.v[i];
+            char name[65];
+            snprintf(name, sizeof name, "%.*s", (int)l->name.n, (const char *)l->name.p);
+            json_object_set_new(s->labels, name, json_stringn((const char *)l->value.p, l->value.n));
+        }
+    }
+    *out = (struct expr_value){ .type = EXPR_MAP, .json = s->labels };
+    return s->labels != NULL;
+}
+
+static bool get(void *ctx, unsigned var, struct expr_value *out)
+{
+    struct subject *s = ctx;
+    const struct device *d = &s->v->device;
+    switch ((enum select_attribute)var) {
+    case A_EID: eid_print(&d->eid, s->eid); return text_of(slice_str(s->eid), out);
+    case A_LABELS: return labels_of(s, out);
+    case A_VERIFICATION: return text_of(slice_str(key_class_name(d->key_class)), out);
+    case A_ENABLED: iccid_print(d->enabled, s->iccid); return text_of(slice_str(d->enabled.n ? s->iccid : ""), out) && d->has_enabled;
+    case A_OPERATOR: return s->enabled && text_of(s->enabled->provider, out);
+    case A_PROFILE_NAME: return s->enabled && text_of(s->enabled->name, out);
+    case A_NETWORK: plmn_print(d->rplmn, s->plmn); return text_of(slice_str(s->plmn), out) && d->rplmn.n == 3;
+    case A_LAST_SEEN: return time_of(s->v->seen_us, out);
+    case A_FIRST_CONTACT: return time_of(d->first_contact_us, out);
+    case A_ENROLLED: return time_of(d->enrolled_us, out);
+    case A_INVENTORY: return time_of(d->inventory_us, out);
+    case A_STALE: return flag_of(!device_inventory_fresh(d), out);
+    case A_IN_FLIGHT: return flag_of(d->in_flight != 0, out);
+    case A_PENDING: return flag_of(d->next_op != 0, out);
+    case A_UNSETTLED: return flag_of(d->unsettled != 0, out);
+    case A_COUNTER: *out = (struct expr_value){ .type = EXPR_INT, .i = d->counter }; return true;
+    case A_NOW: return time_of(s->now_us, out);
+    case A_END: break;
+    }
+    return false;
+}
+
+enum judgement { SELECTED, OTHER, UNDECIDED };
+
+static enum judgement judge(const struct selection *s, const struct device_view *v, int64_t now_us)
+{
+    struct subject subject = { .v = v, .now_us = now_us };
+    struct err why = { 0 };
+    bool yes;
+    for (size_t i = 0; i < v->profiles.n; i++)
+        if (v->device.has_enabled && slice_eq(v->profiles.v[i].iccid, v->device.enabled)) subject.enabled = &v->profiles.v[i];
+    enum eim_err rc = expr_test(s->expr, &(struct expr_input){ get, &subject }, &yes, &why);
+    json_decref(subject.labels);
+    return rc != OK ? UNDECIDED : yes ? SELECTED : OTHER;
+}
+
+enum eim_err select_page(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us, int64_t cursor,
+                         unsigned limit, struct device_page *out, struct arena *a, struct err *e)
+{
+    struct arena work;
+    struct device_page page;
+    enum eim_err rc = OK;
+    int64_t *found = ARENA_ARRAY(a, int64_t, limit);
+    size_t n = 0;
+    *out = (struct device_page){ .next = cursor };
+    if (!found) return fail(e, E_NOMEM, NULL, "no room for a page");
+    arena_init(&work, WORK_ARENA);
+    for (unsigned looked = 0; rc == OK && n < limit && looked < SELECT_SCAN; looked += PAGE) {
+        arena_reset(&work);
+        rc = manage_devices(m, p, out->next, PAGE, s->profiles, &page, &work, e);
+        if (rc != OK) break;
+        out->next = page.next;
+        for (size_t i = 0; i < page.n && n < limit; i++) {
+            if (judge(s, &page.v[i], now_us) != SELECTED) continue;
+            found[n++] = page.v[i].device.association;
+            if (n == limit && (i + 1 < page.n || page.next)) out->next = found[n - 1];
+        }
+        if (!page.next) break;
+    }
+    arena_free(&work);
+    return rc == OK ? manage_devices_of(m, p, found, n, out, a, e) : rc;
+}
+
+enum eim_err select_count(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us,
+                          struct select_total *out, struct err *e)
+{
+    struct arena work;
+    struct device_page page = { 0 };
+    enum eim_err rc;
+    *out = (struct select_total){ 0 };
+    arena_init(&work, WORK_ARENA);
+    do {
+        int64_t after = page.next;
+        arena_reset(&work);
+        rc = manage_devices(m, p, after, PAGE, s->profiles, &page, &work, e);
+        for (size_t i = 0; rc == OK && i < page.n; i++) {
+            enum judgement j = judge(s, &page.v[i], now_us);
+            *(j == SELECTED ? &out->selected : j == OTHER ? &out->others : &out->undecided) += 1;
+        }
+    } while (rc == OK && page.next);
+    arena_free(&work);
+    return rc;
+}
