@@ -185,7 +185,7 @@ static enum eim_err prepare_on(struct errand *r, struct tx *t, struct err *e)
         hold(r, "the notification itself is not there");
         return OK;
     }
-    TRY(listed_find(t, r->o.association, r->o.address, &r->to, r->a, e));
+    TRY(listed_find(t, r->o.tenant, r->o.association, r->o.address, &r->to, r->a, e));
     if (!r->to.found) hold(r, "unlisted address");
     else return full_form(r, n.raw, &data, e);
     return OK;
@@ -209,7 +209,7 @@ static struct slice body_of(struct errand *r)
     if (!b64 || !text || !id) return (struct slice){ 0 };
     slice_to_b64(r->full, b64);
     snprintf(call, sizeof call, "ntf_%016llx", (unsigned long long)r->o.id);
-    const char *requester = arena_str(r->a, id->eim_id);
+    const char *requester = arena_str(r->a, listed_requester(&r->to, id));
     json_t *o = json_pack("{s:{s:s, s:s}, s:s}", "header", "functionRequesterIdentifier", requester ? requester : "", "functionCallIdentifier",
                           call, "pendingNotification", b64);
     size_t n = o ? json_dumpb(o, text, BODY_MAX, JSON_COMPACT) : 0;
@@ -221,14 +221,13 @@ static struct slice body_of(struct errand *r)
 static enum sent send(struct errand *r, struct err *e)
 {
     char *url = arena_printf(r->a, "https://%s/gsma/rsp2/es9plus/handleNotification", r->to.host);
-    static const char *const headers[] = { "Content-Type: application/json;charset=UTF-8", "User-Agent: gsma-rsp-lpad",
-                                           "X-Admin-Protocol: gsma/rsp/v2.1.0", NULL };
-    struct outbound_request q = { .method = "POST", .url = url, .headers = headers, .body = body_of(r) };
+    const char *headers[LISTED_HEADERS];
+    struct outbound_request q = { .method = "POST", .url = url, .body = body_of(r) };
     struct buf reply;
     int status = 0;
     r->fate = AGAIN;
     r->why = "no room for the request";
-    if (!url || !q.body.p) return NOT_TRIED;
+    if (!url || !q.body.p || !listed_fill(&r->to, &q, headers, r->a)) return NOT_TRIED;
     buf_init(&reply, 64 << 10);
     enum eim_err rc = r->m->host->outbound->request(r->m->host->outbound, &q, &status, &reply, e);
     buf_free(&reply);

@@ -4,6 +4,8 @@
  * leads to is judged again when the connection is made: base/outbound.h.) */
 #include "eim/listed.h"
 
+#include "base/outbound.h"
+
 #include <ctype.h>
 #include <strings.h>
 
@@ -47,14 +49,35 @@ static enum eim_err in_our_orders(struct tx *t, int64_t association, struct slic
     return OK;
 }
 
-enum eim_err listed_find(struct tx *t, int64_t association, struct slice address, struct listed *out, struct arena *a, struct err *e)
+enum eim_err listed_find(struct tx *t, int64_t tenant, int64_t association, struct slice address, struct listed *out, struct arena *a, struct err *e)
 {
     *out = (struct listed){ 0 };
     if (!address_ok(address)) return OK;           /* found nowhere */
-    TRY(in_our_orders(t, association, address, &out->found, a, e));
     char *host = arena_str(a, address);
     if (!host) return fail(e, E_NOMEM, NULL, "no room for an address");
     for (char *p = host; *p; p++) *p = (char)tolower((unsigned char)*p);
     out->host = host;
+    TRY(store_smdp_find(t, tenant, slice_str(host), &out->account, a, e));
+    if (out->account.id) out->found = out->account.enabled;
+    else TRY(in_our_orders(t, association, address, &out->found, a, e));
     return OK;
+}
+
+bool listed_fill(const struct listed *l, struct outbound_request *q, const char *lines[LISTED_HEADERS], struct arena *a)
+{
+    struct slice version = l->account.x_admin.n ? l->account.x_admin : SLICE("2.1.0");
+    lines[0] = "Content-Type: application/json;charset=UTF-8";
+    lines[1] = "User-Agent: gsma-rsp-lpad";
+    lines[2] = arena_printf(a, "X-Admin-Protocol: gsma/rsp/v%.*s", (int)version.n, (const char *)version.p);
+    lines[3] = NULL;
+    q->headers = lines;
+    q->trust_pem = l->account.trust_pem;
+    q->connect_us = l->account.connect_ms * 1000;
+    q->total_us = l->account.total_ms * 1000;
+    return lines[2] != NULL;
+}
+
+struct slice listed_requester(const struct listed *l, const struct identity *id)
+{
+    return l->account.function_requester.n ? l->account.function_requester : id->eim_id;
 }

@@ -77,6 +77,18 @@ MUST enum eim_err manage_evidence(struct eim *m, const struct principal *p, int6
 MUST enum eim_err manage_device_delete(struct eim *m, const struct principal *p, struct slice eid, struct arena *a,
                                        struct err *e);
 
+/* ---- SM-DP+ accounts (model/smdp.h) ---- */
+/* manage_smdp_from_json -- the members that manage_smdp_json shows; name and address are needed, the rest has defaults. Unknown ones are refused. */
+MUST enum eim_err manage_smdp_from_json(const json_t *v, struct smdp_account *out, struct arena *a, struct err *e);
+json_t *manage_smdp_json(const struct smdp_account *s);
+/* manage_smdps -- by ascending id, id > after. manage_smdp -- E_NOT_FOUND. */
+MUST enum eim_err manage_smdps(struct eim *m, const struct principal *p, int64_t after, unsigned limit, struct smdp_list *out, struct arena *a,
+                               struct err *e);
+MUST enum eim_err manage_smdp(struct eim *m, const struct principal *p, int64_t id, struct smdp_account *out, struct arena *a, struct err *e);
+/* manage_smdp_put -- id 0: a new one; else replace that one. *s becomes the row as it is stored. E_CONFLICT: name or address of another; E_LIMIT. */
+MUST enum eim_err manage_smdp_put(struct eim *m, const struct principal *p, int64_t id, struct smdp_account *s, struct arena *a, struct err *e);
+MUST enum eim_err manage_smdp_delete(struct eim *m, const struct principal *p, int64_t id, struct arena *a, struct err *e);
+
 /* manage_operation_create -- `request` is the body of POST .../operations (psmos, ecos or download; expires_at, override). Unlawful combinations
  * E_RULE; I6 judged now when the inventory is fresh (and again when signed); E_LIMIT when OPERATION_QUEUE_MAX wait. */
 MUST enum eim_err manage_operation_create(struct eim *m, const struct principal *p, struct slice eid, const json_t *request,

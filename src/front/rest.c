@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-enum { ORDER_MAX = 64 * 1024, EMPTY_MAX = 64, SMALL_MAX = 4096 };
+enum { ORDER_MAX = 64 * 1024, EMPTY_MAX = 64, SMALL_MAX = 4096, ACCOUNT_MAX = 128 * 1024 };
 
 #define PAGE (QUERY_CURSOR | QUERY_LIMIT)
 
@@ -68,6 +68,15 @@ static const struct rest_route routes[] = {
       .doc = "who eUICCs know this eIM as" },
     { "GET", "/v1/eim/configuration.der", PERM_EIM_READ, rest_eim_configuration_der, .request = "", .reply = "octets",
       .doc = "the same as the AddInitialEim blob for device makers" },
+    { "GET", "/v1/smdp-accounts", PERM_SMDP_READ, rest_smdp_list, .query = PAGE, .request = "", .reply = "Page of SmdpAccount",
+      .doc = "SM-DP+ accounts: the servers that may be connected to" },
+    { "POST", "/v1/smdp-accounts", PERM_SMDP_MANAGE, rest_smdp_create, .body = BODY_JSON, .body_max = ACCOUNT_MAX,
+      .request = "SmdpAccountOrder", .reply = "SmdpAccount", .doc = "make one" },
+    { "GET", "/v1/smdp-accounts/{id}", PERM_SMDP_READ, rest_smdp_get, .request = "", .reply = "SmdpAccount", .doc = "one of them" },
+    { "PUT", "/v1/smdp-accounts/{id}", PERM_SMDP_MANAGE, rest_smdp_put, .body = BODY_JSON, .body_max = ACCOUNT_MAX,
+      .request = "SmdpAccountOrder", .reply = "SmdpAccount", .doc = "replace it" },
+    { "DELETE", "/v1/smdp-accounts/{id}", PERM_SMDP_MANAGE, rest_smdp_delete, .request = "", .reply = "",
+      .doc = "remove it: no longer connected to, unless an order of ours names its address" },
     { "GET", "/v1/tokens", PERM_TOKEN_READ, rest_tokens_list, .query = PAGE, .request = "", .reply = "Page of Token",
       .doc = "API tokens, newest first; never their secrets" },
     { "POST", "/v1/tokens", PERM_TOKEN_MANAGE, rest_token_create, .body = BODY_JSON, .body_max = SMALL_MAX, .request = "TokenOrder",

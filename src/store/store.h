@@ -24,6 +24,7 @@
 #include "model/injection.h"
 #include "model/operation.h"
 #include "model/outbox.h"
+#include "model/smdp.h"
 
 struct store;
 struct tx;
@@ -297,5 +298,16 @@ MUST enum eim_err store_role_get(struct tx *t, int64_t tenant, struct slice name
 MUST enum eim_err store_role_list(struct tx *t, int64_t tenant, struct role_list *out, struct arena *a, struct err *e);
 MUST enum eim_err store_role_put(struct tx *t, const struct role_row *r, struct err *e);
 MUST enum eim_err store_role_delete(struct tx *t, int64_t tenant, struct slice name, bool *changed, struct err *e);
+
+/* ---- SM-DP+ accounts (model/smdp.h) ---- */
+/* store_smdp_get, _find -- by id, or by address (exactly as it stands: lower case); out->id == 0 means there is none. */
+MUST enum eim_err store_smdp_get(struct tx *t, int64_t tenant, int64_t id, struct smdp_account *out, struct arena *a, struct err *e);
+MUST enum eim_err store_smdp_find(struct tx *t, int64_t tenant, struct slice address, struct smdp_account *out, struct arena *a, struct err *e);
+struct smdp_list { struct smdp_account *v; size_t n; };
+/* store_smdp_list -- by ascending id, id > after. */
+MUST enum eim_err store_smdp_list(struct tx *t, int64_t tenant, int64_t after, unsigned limit, struct smdp_list *out, struct arena *a, struct err *e);
+/* store_smdp_put -- insert, or replace by id. E_CONFLICT: another of the tenant has the name or the address. */
+MUST enum eim_err store_smdp_put(struct tx *t, const struct smdp_account *s, struct err *e);
+MUST enum eim_err store_smdp_delete(struct tx *t, int64_t tenant, int64_t id, bool *changed, struct err *e);
 
 #endif

@@ -20,6 +20,8 @@
     X(PERM_OVERRIDE,         "override",         "override invariant I6 by name")                   \
     X(PERM_NOTIFICATION_READ, "notification_read", "see notifications on their way to an SM-DP+")   \
     X(PERM_NOTIFICATION_CHANGE, "notification_change", "order another try of a notification, or drop it") \
+    X(PERM_SMDP_READ,        "smdp_read",        "see SM-DP+ accounts")                             \
+    X(PERM_SMDP_MANAGE,      "smdp_manage",      "make, change and remove SM-DP+ accounts")         \
     X(PERM_EIM_READ,         "eim_read",         "see the eIM's own configuration")                 \
     X(PERM_AUDIT_READ,       "audit_read",       "read the audit log")                              \
     X(PERM_EVIDENCE_EXPORT,  "evidence_export",  "take out the proofs of all devices")              \

@@ -17,6 +17,8 @@ TABLE = {
     "GET /v1/notifications": LOOKERS, "GET /v1/notifications/{id}": LOOKERS,
     "POST /v1/notifications/{id}/retry": {O, D}, "POST /v1/notifications/{id}/drop": {O, D},
     "GET /v1/eim/configuration": LOOKERS, "GET /v1/eim/configuration.der": LOOKERS,
+    "GET /v1/smdp-accounts": LOOKERS, "POST /v1/smdp-accounts": {D}, "GET /v1/smdp-accounts/{id}": LOOKERS,
+    "PUT /v1/smdp-accounts/{id}": {D}, "DELETE /v1/smdp-accounts/{id}": {D},
     "GET /v1/tokens": {S, D}, "POST /v1/tokens": {S, D}, "DELETE /v1/tokens/{id}": {S, D},
     "GET /v1/roles": {S, D}, "PUT /v1/roles/{name}": {S, D}, "DELETE /v1/roles/{name}": {S, D},
     "GET /v1/whoami": LOOKERS, "POST /v1/access/explain": {S, D},

@@ -136,6 +136,29 @@ def what_a_setting_lists_is_connected_to_and_gets_the_notifications():
 
 
 @case
+def an_account_that_is_not_enabled_forbids_its_address():
+    smdp.mood = 204
+    another = Fleet(1, seed=8, directory=fleet.dir)
+    who = another.enrol(server)[0]
+    before = len(smdp.got)
+    made = server.post("/v1/smdp-accounts", {"name": "off", "address": smdp.address, "enabled": False, "x_admin_protocol": "2.5.0", "function_requester": "us"})
+    order(who, download={"activation_code": "1$%s$MATCH" % smdp.address})
+    switch(another)
+    wait_for(lambda: len(notifications("held")) == 2, "held")
+    same(len(smdp.got), before)
+    # enabled: listed without any order, and met as its account says
+    put = dict({k: v for k, v in made.items() if k not in ("id", "changed_at")}, enabled=True)
+    same(server.api("PUT", "/v1/smdp-accounts/" + made["id"], put).status, 200)
+    count = len(notifications("forwarded"))
+    for n in notifications("held"):
+        same(server.eimctl("notification", "retry", n["id"]).status, 0)
+    wait_for(lambda: len(notifications("forwarded")) == count + 2, "both arrive", 30)
+    path, headers, body = smdp.got[-1]
+    same((headers["X-Admin-Protocol"], json.loads(body)["header"]["functionRequesterIdentifier"]), ("gsma/rsp/v2.5.0", "us"))
+    same(server.api("DELETE", "/v1/smdp-accounts/" + made["id"]).status, 204)
+
+
+@case
 def people_see_what_is_stuck_and_may_drop_it():
     smdp.mood = 500
     second = Fleet(1, seed=6, directory=fleet.dir)
@@ -155,7 +178,7 @@ def people_see_what_is_stuck_and_may_drop_it():
     same(server.api("POST", "/v1/notifications/op_0000000000000001/drop").status, 400)
     same(server.api("GET", "/v1/notifications?state=sent").status, 400)
     smdp.mood = 204
-    wait_for(lambda: len(notifications("forwarded")) == 3, "the other arrives", 30)
+    wait_for(lambda: len(notifications("forwarded")) == 5, "the other arrives", 30)
     actions = [e["action"] for e in server.get("/v1/audit?limit=500")["items"] if e["action"].startswith("notification.")]
     check({"notification.held", "notification.retried", "notification.forwarded", "notification.dropped"} <= set(actions), actions)
 

@@ -611,6 +611,8 @@ static void audit_lines_are_kept_exactly(void **state)
     end();
 }
 
+struct account_job { struct store_job job; const struct smdp_account *s; };
+
 static void tokens_are_found_by_their_hash(void **state)
 {
     begin(state);
@@ -632,6 +634,36 @@ static void tokens_are_found_by_their_hash(void **state)
     assert_memory_equal(got.hash, k.hash, 32);
     k.hash[31] = 1;
     READ(s, good(store_token_find(t, k.hash, &got, &a, &e)); assert_int_equal(got.id, 0));
+    end();
+}
+
+static enum eim_err put_account(struct tx *t, struct store_job *job, struct err *e)
+{
+    return store_smdp_put(t, ((struct account_job *)job)->s, e);
+}
+
+static void accounts_are_found_by_their_address(void **state)
+{
+    begin(state);
+    struct smdp_account acc = { .id = 7, .tenant = 1, .changed_us = 2, .connect_ms = 3, .total_ms = 4, .max_parallel = 5, .enabled = true,
+        .name = SLICE("north"), .operator_name = ODD_TEXT, .address = SLICE("dp.example:8443"), .oid = SLICE("2.999.10"), .trust_pem = SLICE("pem\0pem"),
+        .es2_url = SLICE("https://es2.example"), .es2_credential = SLICE("cred"), .function_requester = SLICE("us"), .x_admin = SLICE("2.5.0") }, got;
+    struct account_job j = { .job.apply = put_account, .s = &acc };
+    struct smdp_list all;
+    good(store_run(s, &j.job, &e));
+    acc.id = 8;
+    bad(E_CONFLICT, store_run(s, &j.job, &e));                     /* the name */
+    acc.name = SLICE("south");
+    bad(E_CONFLICT, store_run(s, &j.job, &e));                     /* the address */
+    acc.address = SLICE("other.example");
+    good(store_run(s, &j.job, &e));
+    READ(s, good(store_smdp_find(t, 1, SLICE("dp.example:8443"), &got, &a, &e)));
+    assert_true(got.id == 7 && got.tenant == 1 && got.changed_us == 2 && got.connect_ms == 3 && got.total_ms == 4 && got.max_parallel == 5 && got.enabled);
+    same(got.name, SLICE("north")); same(got.operator_name, ODD_TEXT); same(got.address, SLICE("dp.example:8443"));
+    same(got.oid, SLICE("2.999.10")); same(got.trust_pem, SLICE("pem\0pem")); same(got.es2_url, SLICE("https://es2.example"));
+    same(got.es2_credential, SLICE("cred")); same(got.function_requester, SLICE("us")); same(got.x_admin, SLICE("2.5.0"));
+    READ(s, good(store_smdp_find(t, 2, SLICE("dp.example:8443"), &got, &a, &e)); assert_int_equal(got.id, 0));
+    READ(s, good(store_smdp_list(t, 1, 7, 10, &all, &a, &e)); assert_int_equal(all.n, 1); assert_int_equal(all.v[0].id, 8));
     end();
 }
 
@@ -725,7 +757,7 @@ int main(void)
         BOTH(an_operation_moves_only_from_the_state_it_is_in), BOTH(operations_are_found_by_txid_and_counter_not_too_far_back),
         BOTH(the_queue_of_a_device_is_read_in_order), BOTH(operations_are_listed_newest_first), BOTH(a_notification_is_stored_once),
         BOTH(unverified_notifications_of_a_device_are_capped), BOTH(the_oldest_hint_makes_room), BOTH(audit_lines_are_kept_exactly),
-        BOTH(tokens_are_found_by_their_hash), BOTH(a_job_that_fails_changes_nothing), BOTH(a_reader_sees_one_moment),
+        BOTH(tokens_are_found_by_their_hash), BOTH(accounts_are_found_by_their_address), BOTH(a_job_that_fails_changes_nothing), BOTH(a_reader_sees_one_moment),
         BOTH(a_full_arena_is_an_error_of_that_request_only), BOTH(a_row_can_be_locked_read_and_written_in_one_job),
         BOTH(what_was_written_is_there_after_opening_again),
     };

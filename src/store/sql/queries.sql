@@ -482,3 +482,39 @@ SELECT coalesce(max(version), 0) FROM schema_version;
 
 -- name: schema_applied(version)
 INSERT INTO schema_version (version) VALUES ($version);
+
+-- row smdp: struct smdp_account
+--   id int once
+--   tenant int once
+--   changed_us int
+--   connect_ms int
+--   total_ms int
+--   max_parallel int
+--   enabled bool
+--   name text
+--   operator_name text
+--   address text
+--   oid text
+--   trust_pem bytes
+--   order_url text =es2_url
+--   order_credential text =es2_credential
+--   function_requester text
+--   x_admin text
+
+-- name: smdp_get(tenant, id) -> smdp
+SELECT @smdp FROM smdp WHERE tenant = $tenant AND id = $id;
+
+-- name: smdp_find(tenant, address:text) -> smdp
+SELECT @smdp FROM smdp WHERE tenant = $tenant AND address = $address;
+
+-- name: smdp_list(tenant, after, limit) -> smdp
+SELECT @smdp FROM smdp WHERE tenant = $tenant AND id > $after ORDER BY id LIMIT $limit;
+
+-- name: smdp_clash(tenant, id, name:text, address:text) -> 1
+SELECT id FROM smdp WHERE tenant = $tenant AND id <> $id AND (name = $name OR address = $address) LIMIT 1;
+
+-- name: smdp_put(smdp)
+INSERT INTO smdp (@smdp) VALUES (@smdp(values)) ON CONFLICT (id) DO UPDATE SET @smdp(set);
+
+-- name: smdp_delete(tenant, id)
+DELETE FROM smdp WHERE tenant = $tenant AND id = $id;
