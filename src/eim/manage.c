@@ -1,8 +1,11 @@
 /* manage.c -- what people and systems ask of the eIM: look, order, cancel. */
 #include "eim/manage.h"
 
+#include <stdio.h>
+
 #include "asn1/es10b.h"
 #include "base/env.h"
+#include "crypto/cert.h"
 #include "crypto/signer.h"
 #include "eim/ops.h"
 #include "eim/esipa_int.h"
@@ -31,6 +34,7 @@ static enum eim_err view(struct eim *m, struct tx *t, struct device_view *v, boo
     TRY(store_profile_list(t, association, &v->profiles, a, e));
     TRY(store_data_get(t, association, &v->data, a, e));
     TRY(store_hint_list(t, association, &v->hints, a, e));
+    TRY(store_quarantine_get(t, association, &v->quarantine, a, e));
     TRY(store_injection_get(t, association, &v->injection, a, e));
     return store_notification_list(t, association, &v->notifications, a, e);
 }
@@ -47,7 +51,7 @@ enum eim_err manage_device(struct eim *m, const struct principal *p, struct slic
     return rc;
 }
 
-enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit, bool profiles,
+enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit, unsigned with,
                             struct device_page *out, struct arena *a, struct err *e)
 {
     struct tx *t;
@@ -60,7 +64,8 @@ enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cu
         struct device_view *v = &out->v[out->n];
         v->device = list.v[out->n];
         rc = view(m, t, v, false, a, e);
-        if (rc == OK && profiles) rc = store_profile_list(t, v->device.association, &v->profiles, a, e);
+        if (rc == OK && with & WITH_PROFILES) rc = store_profile_list(t, v->device.association, &v->profiles, a, e);
+        if (rc == OK && with & WITH_DATA) rc = store_data_get(t, v->device.association, &v->data, a, e);
     }
     store_read_end(t);
     if (rc == OK && list.n == limit) out->next = list.v[list.n - 1].association;
@@ -391,4 +396,68 @@ enum eim_err manage_configuration(struct eim *m, const struct principal *p, stru
     struct add_initial_eim_request r = { .eim_configuration_data_list = { .v = &c, .n = 1 } };
     *blob = der_encode(&add_initial_eim_request_type, &r, a);
     return blob->p ? OK : fail(e, E_NOMEM, NULL, "no room for the configuration");
+}
+
+/* ---- quarantine ---- */
+
+struct quarantine_job {
+    struct change c;                   /* first member */
+    bool in, changed;
+    struct slice reason;
+};
+
+static enum eim_err quarantine_apply(struct tx *t, struct store_job *job, struct err *e)
+{
+    struct quarantine_job *q = (struct quarantine_job *)job;
+    struct change *c = &q->c;
+    struct device d;
+    TRY(lock(t, c, &d, e));
+    q->changed = (d.quarantine_us != 0) != q->in;
+    if (!q->changed) return OK;
+    int64_t now = eim_now(c->m);
+    d.quarantine_us = q->in ? now : 0;
+    d.wants |= WANT_INVENTORY;
+    TRY(store_device_update(t, &d, e));
+    struct quarantine row = { .association = d.association, .tenant = d.tenant, .at_us = now, .principal = c->p->name, .reason = q->reason };
+    if (q->in) TRY(store_quarantine_put(t, &row, e));
+    else TRY(store_quarantine_delete(t, d.association, e));
+    struct audit_entry en = { .tenant = d.tenant, .principal = c->p->name, .action = q->in ? "device.quarantined" : "device.released",
+                              .eid = &d.eid, .detail = q->reason };
+    return audit_add(t, c->m->host->env, &en, e);
+}
+
+enum eim_err manage_quarantine(struct eim *m, const struct principal *p, const struct eid *eid, bool in, struct slice reason,
+                               bool *changed, struct arena *a, struct err *e)
+{
+    struct quarantine_job q = { .in = in, .reason = reason };
+    char text[33];
+    *changed = false;
+    if (!reason.n || reason.n > 200) return fail_field(e, E_INVALID, NULL, "reason", "a reason of 1 to 200 octets is needed");
+    eid_print(eid, text);
+    TRY(change_begin(&q.c, m, p, slice_str(text), a, e));
+    q.c.job.apply = quarantine_apply;
+    enum eim_err rc = store_run(m->host->store, &q.c.job, e);
+    *changed = rc == OK && q.changed;
+    return rc;
+}
+
+static void version_text(struct slice v, char out[16])
+{
+    snprintf(out, 16, "%u.%u.%u", v.n > 0 ? v.p[0] : 0, v.n > 1 ? v.p[1] : 0, v.n > 2 ? v.p[2] : 0);
+}
+
+bool manage_euicc_facts(const struct device_data *d, struct euicc_facts *out, struct arena *a)
+{
+    struct ipa_euicc_data_response r;
+    struct err ignored = { 0 };
+    *out = (struct euicc_facts){ .ipa_mode = -1 };
+    bool eum = d->eum_cert.n && cert_subject(d->eum_cert, out->eum, &ignored) == OK;
+    if (!d->info.n || der_decode(&ipa_euicc_data_response_type, d->info, &r, a, &ignored) != OK ||
+        r.der.which != ipa_euicc_data_response_is_ipa_euicc_data || !der_has(&r.ipa_euicc_data, ipa_euicc_data, euicc_info2))
+        return eum;
+    const struct euicc_info2 *i = &r.ipa_euicc_data.euicc_info2;
+    version_text(i->euicc_firmware_ver, out->firmware);
+    version_text(i->profile_version, out->profile_version);
+    if (der_has(i, euicc_info2, ipa_mode)) out->ipa_mode = i->ipa_mode;
+    return true;
 }

@@ -51,15 +51,17 @@ struct device_view {
     int64_t seen_us;                   /* last contact, 0 = never */
     struct hint_list hints;
     struct notification_list notifications;
+    struct quarantine quarantine;      /* association 0: it is in none */
     struct injection injection;        /* association 0: it cannot be reached */
 };
 MUST enum eim_err manage_device(struct eim *m, const struct principal *p, struct slice eid, struct device_view *out,
                                 struct arena *a, struct err *e);
-/* manage_devices -- a page; `cursor` is the association of the last one seen (0 = from the start). Labels and seen_us are filled, and
- * profiles if they are asked for; the rest of the views is not. manage_devices_of -- the same of these associations, in their order; one
+/* manage_devices -- a page; `cursor` is the association of the last one seen (0 = from the start). Labels and seen_us are filled, and what
+ * `with` asks for (enum manage_with bits); the rest of the views is not. manage_devices_of -- the same of these associations, in their order; one
  * that is gone meanwhile is left out. */
 struct device_page { struct device_view *v; size_t n; int64_t next; };       /* next 0 = the end */
-MUST enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit, bool profiles,
+enum manage_with { WITH_PROFILES = 1, WITH_DATA = 2 };
+MUST enum eim_err manage_devices(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit, unsigned with,
                                  struct device_page *out, struct arena *a, struct err *e);
 MUST enum eim_err manage_devices_of(struct eim *m, const struct principal *p, const int64_t *associations, size_t n,
                                     struct device_page *out, struct arena *a, struct err *e);
@@ -68,6 +70,16 @@ MUST enum eim_err manage_device_change(struct eim *m, const struct principal *p,
                                        struct err *e);
 /* manage_device_push -- push what waits for the device now, with all tries before it. E_STATE: it cannot be reached. */
 MUST enum eim_err manage_device_push(struct eim *m, const struct principal *p, struct slice eid, struct arena *a, struct err *e);
+/* manage_quarantine -- put a device into quarantine or let it out: in it nothing is signed for it but inventories, whoever ordered what;
+ * what waits goes on waiting. A fresh attested inventory is asked for either way. `reason`: 1 to 200 octets of UTF-8. *changed false: it was
+ * so already, and nothing was written. E_NOT_FOUND: no such device. */
+MUST enum eim_err manage_quarantine(struct eim *m, const struct principal *p, const struct eid *eid, bool in, struct slice reason,
+                                    bool *changed, struct arena *a, struct err *e);
+
+/* manage_euicc_facts -- what the IPA reported of the eUICC, as text, for people and selections; false when nothing usable was. */
+struct euicc_facts { char eum[512], firmware[16], profile_version[16]; int64_t ipa_mode; /* -1: not told */ };
+bool manage_euicc_facts(const struct device_data *d, struct euicc_facts *out, struct arena *a);
+
 /* manage_evidence -- a page of what proves the devices' profiles: the last attested inventory, exact bytes, and the certificates over
  * the key that signed it. inventory.id 0: there is none. `cursor` as above. */
 struct evidence_item { struct device device; struct device_data data; struct operation inventory; };

@@ -165,6 +165,7 @@ static enum eim_err consider(struct plan *p, struct tx *t, struct plan_op *o, bo
         o->op.reason = SLICE("expired before the device fetched it");
         return plan_move(p, o, EV_EXPIRE, "eim") ? OK : fail(e, E_NOMEM, NULL, "no room for the audit entry");
     }
+    if (o->op.kind == OPK_DOWNLOAD && p->d.quarantine_us) return OK;
     if (o->op.kind == OPK_DOWNLOAD) {              /* one at a time, on devices that can prove what became of it (I5) */
         *skip = p->d.download_op || p->d.key_class == KEY_NONE;
         return OK;
@@ -174,7 +175,8 @@ static enum eim_err consider(struct plan *p, struct tx *t, struct plan_op *o, bo
         return plan_move(p, o, EV_REFUSE, "eim") ? OK : fail(e, E_NOMEM, NULL, "no room for the audit entry");
     }
     TRY(der_decode(&euicc_package_type, o->op.request, &package, p->arena, e));
-    if (p->d.key_class == KEY_NONE && !ops_is_inventory(&package)) return OK;      /* I5: waits until the device is verified */
+    /* I5: waits until the device is verified; in quarantine nothing is signed that changes anything */
+    if ((p->d.key_class == KEY_NONE || p->d.quarantine_us) && !ops_is_inventory(&package)) return OK;
     if (rules_needs_inventory(&package) && !device_inventory_fresh(&p->d)) {
         p->d.wants |= WANT_INVENTORY;
         p->device_dirty = true;

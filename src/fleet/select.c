@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { PAGE = 500, WORK_ARENA = 16 << 20 };
+enum { PAGE = 500, WORK_ARENA = 64 << 20 };
 
 static const struct expr_var attributes[A_END] = {
 #define X(id, name, type, help) [id] = { name, type },
@@ -13,7 +13,7 @@ static const struct expr_var attributes[A_END] = {
 
 struct selection {
     struct expr *expr;
-    bool profiles;                     /* it names what stands in the profile rows */
+    unsigned with;                     /* enum manage_with: rows beside the device's own that it needs */
 };
 
 enum eim_err select_compile(struct selection **out, struct slice where, struct arena *a, struct err *e)
@@ -26,7 +26,8 @@ enum eim_err select_compile(struct selection **out, struct slice where, struct a
         if (rc == E_LIMIT) rc = e->code = E_INVALID;           /* too large an expression is no matter of how often one asks */
         return rc;
     }
-    s->profiles = expr_uses(s->expr, A_OPERATOR) || expr_uses(s->expr, A_PROFILE_NAME);
+    if (expr_uses(s->expr, A_OPERATOR) || expr_uses(s->expr, A_PROFILE_NAME)) s->with |= WITH_PROFILES;
+    if (expr_uses(s->expr, A_EUM) || expr_uses(s->expr, A_FIRMWARE) || expr_uses(s->expr, A_PROFILE_VERSION)) s->with |= WITH_DATA;
     *out = s;
     return OK;
 }
@@ -37,6 +38,7 @@ struct subject {
     const struct profile *enabled;     /* its row, if known */
     int64_t now_us;
     json_t *labels;                    /* made when first asked for */
+    struct euicc_facts facts;
     char eid[33], iccid[21], plmn[8];
 };
 
@@ -94,6 +96,10 @@ static bool get(void *ctx, unsigned var, struct expr_value *out)
     case A_PENDING: return flag_of(d->next_op != 0, out);
     case A_UNSETTLED: return flag_of(d->unsettled != 0, out);
     case A_COUNTER: *out = (struct expr_value){ .type = EXPR_INT, .i = d->counter }; return true;
+    case A_QUARANTINED: return flag_of(d->quarantine_us != 0, out);
+    case A_EUM: return text_of(slice_str(s->facts.eum), out) && *s->facts.eum;
+    case A_FIRMWARE: return text_of(slice_str(s->facts.firmware), out) && *s->facts.firmware;
+    case A_PROFILE_VERSION: return text_of(slice_str(s->facts.profile_version), out) && *s->facts.profile_version;
     case A_NOW: return time_of(s->now_us, out);
     case A_END: break;
     }
@@ -102,13 +108,14 @@ static bool get(void *ctx, unsigned var, struct expr_value *out)
 
 enum judgement { SELECTED, OTHER, UNDECIDED };
 
-static enum judgement judge(const struct selection *s, const struct device_view *v, int64_t now_us)
+static enum judgement judge(const struct selection *s, const struct device_view *v, int64_t now_us, struct arena *work)
 {
     struct subject subject = { .v = v, .now_us = now_us };
     struct err why = { 0 };
     bool yes;
     for (size_t i = 0; i < v->profiles.n; i++)
         if (v->device.has_enabled && slice_eq(v->profiles.v[i].iccid, v->device.enabled)) subject.enabled = &v->profiles.v[i];
+    if (s->with & WITH_DATA) (void)manage_euicc_facts(&v->data, &subject.facts, work);
     enum eim_err rc = expr_test(s->expr, &(struct expr_input){ get, &subject }, &yes, &why);
     json_decref(subject.labels);
     return rc != OK ? UNDECIDED : yes ? SELECTED : OTHER;
@@ -127,11 +134,11 @@ enum eim_err select_page(struct eim *m, const struct principal *p, const struct 
     arena_init(&work, WORK_ARENA);
     for (unsigned looked = 0; rc == OK && n < limit && looked < SELECT_SCAN; looked += PAGE) {
         arena_reset(&work);
-        rc = manage_devices(m, p, out->next, PAGE, s->profiles, &page, &work, e);
+        rc = manage_devices(m, p, out->next, PAGE, s->with, &page, &work, e);
         if (rc != OK) break;
         out->next = page.next;
         for (size_t i = 0; i < page.n && n < limit; i++) {
-            if (judge(s, &page.v[i], now_us) != SELECTED) continue;
+            if (judge(s, &page.v[i], now_us, &work) != SELECTED) continue;
             found[n++] = page.v[i].device.association;
             if (n == limit && (i + 1 < page.n || page.next)) out->next = found[n - 1];
         }
@@ -152,12 +159,34 @@ enum eim_err select_count(struct eim *m, const struct principal *p, const struct
     do {
         int64_t after = page.next;
         arena_reset(&work);
-        rc = manage_devices(m, p, after, PAGE, s->profiles, &page, &work, e);
+        rc = manage_devices(m, p, after, PAGE, s->with, &page, &work, e);
         for (size_t i = 0; rc == OK && i < page.n; i++) {
-            enum judgement j = judge(s, &page.v[i], now_us);
+            enum judgement j = judge(s, &page.v[i], now_us, &work);
             *(j == SELECTED ? &out->selected : j == OTHER ? &out->others : &out->undecided) += 1;
         }
     } while (rc == OK && page.next);
     arena_free(&work);
     return rc;
+}
+
+enum eim_err select_quarantine(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us, int64_t cursor, bool in,
+                               struct slice reason, bool dry_run, struct select_change *out, struct arena *a, struct err *e)
+{
+    struct device_page page;
+    *out = (struct select_change){ 0 };
+    TRY(select_page(m, p, s, now_us, cursor, SELECT_CHANGES, &page, a, e));
+    out->next = page.next;
+    out->selected = (int64_t)page.n;
+    for (size_t i = 0; i < page.n && !dry_run; i++) {
+        bool changed;
+        struct err why = { 0 };
+        enum eim_err rc = manage_quarantine(m, p, &page.v[i].device.eid, in, reason, &changed, a, &why);
+        if (rc == E_NOT_FOUND) continue;               /* removed meanwhile */
+        if (rc != OK) {
+            *e = why;
+            return rc;
+        }
+        out->changed += changed;
+    }
+    return OK;
 }

@@ -26,6 +26,10 @@
     X(A_PENDING,       "queue.pending",            EXPR_BOOL,      "does an operation wait?")                         \
     X(A_UNSETTLED,     "queue.unsettled",          EXPR_BOOL,      "is an outcome unknown?")                          \
     X(A_COUNTER,       "counter",                  EXPR_INT,       "counterValue spent last")                         \
+    X(A_QUARANTINED,   "quarantined",              EXPR_BOOL,      "is nothing but inventories signed for it?")       \
+    X(A_EUM,           "euicc.eum",                EXPR_STRING,    "subject of its EUM's certificate, as text")       \
+    X(A_FIRMWARE,      "euicc.firmware",           EXPR_STRING,    "firmware version the IPA reported, as 1.2.3")     \
+    X(A_PROFILE_VERSION, "euicc.profile_version",  EXPR_STRING,    "profile package version it takes, as 2.3.1")      \
     X(A_NOW,           "now",                      EXPR_TIMESTAMP, "the present moment, the same for all devices")
 enum select_attribute {
 #define X(id, name, type, help) id,
@@ -50,5 +54,12 @@ MUST enum eim_err select_page(struct eim *m, const struct principal *p, const st
 struct select_total { int64_t selected, others, undecided; };
 MUST enum eim_err select_count(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us,
                                struct select_total *out, struct err *e);
+
+/* select_quarantine -- manage_quarantine for up to SELECT_CHANGES devices selected behind `cursor`; each device is a change of its own, so
+ * an error leaves those before it done, and the same call again goes on. next 0: the end. dry_run only counts. */
+enum { SELECT_CHANGES = 500 };
+struct select_change { int64_t selected, changed, next; };
+MUST enum eim_err select_quarantine(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us, int64_t cursor, bool in,
+                                    struct slice reason, bool dry_run, struct select_change *out, struct arena *a, struct err *e);
 
 #endif

@@ -46,6 +46,9 @@ static const struct rest_route routes[] = {
       .request = "Order", .reply = "Operation", .doc = "order PSMOs or eCOs on a device" },
     { "POST", "/v1/devices/{eid}/inventory", PERM_OPERATION_CREATE, rest_inventory, .body = BODY_EMPTY, .body_max = EMPTY_MAX,
       .request = "", .reply = "Operation", .doc = "order an attested inventory" },
+    { "POST", "/v1/quarantine", PERM_QUARANTINE, rest_quarantine, .query = QUERY_CURSOR, .body = BODY_JSON, .body_max = ORDER_MAX,
+      .request = "QuarantineOrder", .reply = "QuarantineReport",
+      .doc = "put devices that an expression selects into quarantine, or let them out, 500 at a time" },
     { "GET", "/v1/operations", PERM_OPERATION_READ, rest_operations_list, .query = PAGE | QUERY_STATE, .request = "",
       .reply = "Page of Operation", .doc = "operations of all devices, newest first" },
     { "GET", "/v1/operations/{id}", PERM_OPERATION_READ, rest_operation_get, .request = "", .reply = "Operation",
@@ -291,6 +294,25 @@ enum eim_err rest_id(const struct rest_call *c, const char *prefix, const char *
     *id = 0;
     for (size_t i = 0; i < sizeof b; i++) *id = *id << 8 | b[i];
     return OK;
+}
+
+enum eim_err rest_members(const json_t *body, const struct rest_member *m, size_t n, struct err *e)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)(uintptr_t)body, key, v) {
+        size_t i = 0;
+        while (i < n && strcmp(m[i].name, key) != 0) i++;
+        if (i == n) return fail_field(e, E_INVALID, NULL, key, "there is no member '%.40s' here", key);
+        *m[i].to = v;
+    }
+    return OK;
+}
+
+enum eim_err rest_text(const json_t *v, const char *name, struct slice *out, struct err *e)
+{
+    *out = json_slice(v);
+    return out->n ? OK : fail_field(e, E_INVALID, NULL, name, "must be a text that is not empty");
 }
 
 /* ---- answering ---- */

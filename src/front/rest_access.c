@@ -6,30 +6,6 @@
 
 #include <stdio.h>
 
-/* ---- bodies ---- */
-
-struct member { const char *name; const json_t **to; };
-
-/* Every member of the body must be one of these; the ones that are not there stay NULL. */
-static enum eim_err members(const json_t *body, const struct member *m, size_t n, struct err *e)
-{
-    const char *key;
-    json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)body, key, v) {
-        size_t i = 0;
-        while (i < n && strcmp(m[i].name, key) != 0) i++;
-        if (i == n) return fail_field(e, E_INVALID, NULL, key, "there is no member '%.40s' here", key);
-        *m[i].to = v;
-    }
-    return OK;
-}
-
-static enum eim_err text_of(const json_t *v, const char *name, struct slice *out, struct err *e)
-{
-    *out = json_slice(v);
-    return out->n ? OK : fail_field(e, E_INVALID, NULL, name, "must be a text that is not empty");
-}
-
 /* ---- tokens ---- */
 
 static json_t *token_json(const struct token *k, struct arena *a)
@@ -57,14 +33,14 @@ enum eim_err rest_tokens_list(struct rest_call *c, struct err *e)
 enum eim_err rest_token_create(struct rest_call *c, struct err *e)
 {
     const json_t *name = NULL, *role = NULL, *expires = NULL;
-    const struct member known[] = { { "name", &name }, { "role", &role }, { "expires_at", &expires } };
+    const struct rest_member known[] = { { "name", &name }, { "role", &role }, { "expires_at", &expires } };
     struct slice name_text, role_text;
     struct token k;
     char *secret;
     int64_t expires_us = 0;
-    TRY(members(c->body, known, 3, e));
-    TRY(text_of(name, "name", &name_text, e));
-    TRY(text_of(role, "role", &role_text, e));
+    TRY(rest_members(c->body, known, 3, e));
+    TRY(rest_text(name, "name", &name_text, e));
+    TRY(rest_text(role, "role", &role_text, e));
     if (expires && !json_is_null(expires) && (!json_is_string(expires) || env_parse_rfc3339(json_string_value(expires), &expires_us) != 0))
         return fail_field(e, E_INVALID, "RFC 3339", "expires_at", "must be a time such as 2026-12-31T00:00:00Z");
     TRY(identity_token_order(c->rest->c.host, &c->who, name_text, role_text, expires_us, &k, &secret, c->arena, e));
@@ -118,7 +94,7 @@ enum eim_err rest_role_put(struct rest_call *c, struct err *e)
     const json_t *list = NULL, *v;
     uint64_t may = 0;
     size_t i;
-    TRY(members(c->body, &(struct member){ "permissions", &list }, 1, e));
+    TRY(rest_members(c->body, &(struct rest_member){ "permissions", &list }, 1, e));
     if (!json_is_array(list)) return fail_field(e, E_INVALID, NULL, "permissions", "must be an array of names");
     json_array_foreach((json_t *)(uintptr_t)list, i, v) {
         enum permission p = permission_named(json_slice(v));
@@ -154,14 +130,14 @@ enum eim_err rest_whoami(struct rest_call *c, struct err *e)
 enum eim_err rest_explain(struct rest_call *c, struct err *e)
 {
     const json_t *role = NULL, *method = NULL, *path = NULL;
-    const struct member known[] = { { "role", &role }, { "method", &method }, { "path", &path } };
+    const struct rest_member known[] = { { "role", &role }, { "method", &method }, { "path", &path } };
     struct slice role_text, method_text, path_text;
     struct role r;
     struct roles all;
-    TRY(members(c->body, known, 3, e));
-    TRY(text_of(role, "role", &role_text, e));
-    TRY(text_of(method, "method", &method_text, e));
-    TRY(text_of(path, "path", &path_text, e));
+    TRY(rest_members(c->body, known, 3, e));
+    TRY(rest_text(role, "role", &role_text, e));
+    TRY(rest_text(method, "method", &method_text, e));
+    TRY(rest_text(path, "path", &path_text, e));
     const struct rest_route *row = rest_route_of(json_string_value(method), json_string_value(path));
     if (!row) return fail_field(e, E_NOT_FOUND, NULL, "path", "no route has this method and path");
     TRY(access_role(c->rest->c.host, c->who.tenant, role_text, &r, c->arena, e));

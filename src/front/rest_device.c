@@ -102,6 +102,7 @@ static json_t *device_json(const struct device_view *v)
     json_object_set_new(o, "network", network(d));
     json_object_set_new(o, "state_change", state_change(d));
     json_object_set_new(o, "queue", queue(d));
+    jsonout_time(o, "quarantined_at", d->quarantine_us);
     return o;
 }
 
@@ -196,6 +197,30 @@ enum eim_err rest_device_push(struct rest_call *c, struct err *e)
     return rest_device_get(c, e);
 }
 
+static json_t *quarantine(const struct quarantine *q)
+{
+    if (!q->association) return json_null();
+    json_t *o = json_object();
+    jsonout_time(o, "since", q->at_us);
+    jsonout_text(o, "by", q->principal);
+    jsonout_text(o, "reason", q->reason);
+    return o;
+}
+
+static json_t *euicc(const struct device_data *d, struct arena *a)
+{
+    struct euicc_facts f;
+    if (!manage_euicc_facts(d, &f, a)) return json_null();
+    json_t *o = json_object();
+    jsonout_text_or_null(o, "eum", slice_str(f.eum));
+    jsonout_text_or_null(o, "firmware", slice_str(f.firmware));
+    jsonout_text_or_null(o, "profile_version", slice_str(f.profile_version));
+    jsonout_int_unless(o, "ipa_mode", f.ipa_mode, -1);
+    jsonout_time(o, "as_of", d->as_of_us);
+    jsonout_text(o, "provenance", slice_str(evidence_name(EVIDENCE_IPA_REPORTED)));
+    return o;
+}
+
 enum eim_err rest_device_get(struct rest_call *c, struct err *e)
 {
     struct device_view v = { 0 };
@@ -203,6 +228,8 @@ enum eim_err rest_device_get(struct rest_call *c, struct err *e)
     json_t *o = device_json(&v), *profiles = json_array();
     for (size_t i = 0; i < v.profiles.n; i++) json_array_append_new(profiles, profile_json(&v.device, &v.profiles.v[i]));
     json_object_set_new(o, "profiles", profiles);
+    json_object_set_new(o, "quarantine", quarantine(&v.quarantine));
+    json_object_set_new(o, "euicc", euicc(&v.data, c->arena));
     json_object_set_new(o, "reported", reported(&v.data));
     json_object_set_new(o, "hints", hints(&v.hints));
     json_object_set_new(o, "notifications", notifications(&v.notifications));
@@ -237,7 +264,7 @@ enum eim_err rest_devices_list(struct rest_call *c, struct err *e)
     struct device_page page = { 0 };
     struct eim *m = c->rest->c.eim;
     if (c->where) TRY(select_page(m, &c->who, c->where, now(c), c->cursor, c->limit, &page, c->arena, e));
-    else TRY(manage_devices(m, &c->who, c->cursor, c->limit, false, &page, c->arena, e));
+    else TRY(manage_devices(m, &c->who, c->cursor, c->limit, 0, &page, c->arena, e));
     json_t *items = json_array();
     for (size_t i = 0; i < page.n; i++) json_array_append_new(items, device_json(&page.v[i]));
     return rest_reply_page(c, items, page.next, e);

@@ -38,10 +38,16 @@ MUST enum eim_err rest_reply_json(struct rest_call *c, json_t *o, struct err *e)
 MUST enum eim_err rest_reply_page(struct rest_call *c, json_t *items, int64_t next, struct err *e);
 /* rest_id -- the first {} of the path as an id: prefix and 16 hexadecimal digits. E_INVALID naming `what` it would be an id of. */
 MUST enum eim_err rest_id(const struct rest_call *c, const char *prefix, const char *what, int64_t *id, struct err *e);
+/* rest_members -- every member of the body must be one of these; those that are not there stay as they are (set them to NULL before).
+ * E_INVALID naming the other one. rest_text -- a member as a text that is not empty, or E_INVALID. */
+struct rest_member { const char *name; const json_t **to; };
+MUST enum eim_err rest_members(const json_t *body, const struct rest_member *m, size_t n, struct err *e);
+MUST enum eim_err rest_text(const json_t *v, const char *name, struct slice *out, struct err *e);
 /* rest_media_type -- is it this one? Case and parameters do not matter; NULL is none. */
 bool rest_media_type(const char *content_type, const char *want);
 
 enum eim_err rest_devices_list(struct rest_call *c, struct err *e);
+enum eim_err rest_quarantine(struct rest_call *c, struct err *e);
 enum eim_err rest_devices_count(struct rest_call *c, struct err *e);
 enum eim_err rest_devices_import(struct rest_call *c, struct err *e);
 enum eim_err rest_device_get(struct rest_call *c, struct err *e);

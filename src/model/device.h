@@ -65,6 +65,7 @@ struct device {
     int64_t auto_us;                               /* last automatic package caused by something unsigned (I11); 0 = never */
     int64_t hold_us;                               /* nothing is signed before this: the card said ecallActive */
     int64_t retry_us;                              /* no inventory of our own before this: the last one failed */
+    int64_t quarantine_us;                         /* since when nothing but inventories is signed for it; 0 = it is in none */
 
     /* outstanding IpaEuiccDataRequest */
     struct slice data_txid;                        /* 16 bytes, or empty */

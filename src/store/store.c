@@ -124,6 +124,23 @@ enum eim_err store_counters_add(struct tx *t, int64_t n, struct err *e)
     return query_exec(t, Q_COUNTERS_ADD, NULL, ARGS(V_INT(n), V_INT(COUNTER_MOST), V_INT(COUNTER_MOST - n)), NULL, e);
 }
 
+/* ---- quarantine ---- */
+
+enum eim_err store_quarantine_put(struct tx *t, const struct quarantine *q, struct err *e)
+{
+    return query_exec(t, Q_QUARANTINE_PUT, q, NO_ARGS, NULL, e);
+}
+
+enum eim_err store_quarantine_get(struct tx *t, int64_t association, struct quarantine *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_QUARANTINE_GET, ARGS(V_INT(association)), out, a, e);
+}
+
+enum eim_err store_quarantine_delete(struct tx *t, int64_t association, struct err *e)
+{
+    return query_exec(t, Q_QUARANTINE_DELETE, NULL, ARGS(V_INT(association)), NULL, e);
+}
+
 /* ---- labels, contacts, profiles, data ---- */
 
 enum eim_err store_label_put(struct tx *t, int64_t association, int64_t tenant, const struct label *l, struct err *e)

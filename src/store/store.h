@@ -105,6 +105,12 @@ MUST enum eim_err store_device_due(struct tx *t, int64_t after, int64_t now_us, 
 /* store_counters_add -- raise every counter by n, capped at 0x7FFFFF: after a restored backup. */
 MUST enum eim_err store_counters_add(struct tx *t, int64_t n, struct err *e);
 
+/* ---- quarantine: why, beside device.quarantine_us ---- */
+struct quarantine { int64_t association, tenant, at_us; struct slice principal, reason; };
+MUST enum eim_err store_quarantine_put(struct tx *t, const struct quarantine *q, struct err *e);
+MUST enum eim_err store_quarantine_get(struct tx *t, int64_t association, struct quarantine *out, struct arena *a, struct err *e);   /* association 0 = none */
+MUST enum eim_err store_quarantine_delete(struct tx *t, int64_t association, struct err *e);
+
 /* ---- labels: (association, name) -> value ---- */
 struct label_list { struct label *v; size_t n; };
 MUST enum eim_err store_label_put(struct tx *t, int64_t association, int64_t tenant, const struct label *l, struct err *e);

@@ -52,7 +52,7 @@ enum eim_err access_gives(const struct principal *p, uint64_t may, struct err *e
 #define MAY_operator         (MAY_LOOK | P(DEVICE_ENROL) | P(DEVICE_CHANGE) | P(OPERATION_CREATE) | P(OPERATION_CANCEL) | P(NOTIFICATION_CHANGE))
 #define MAY_approver         MAY_LOOK
 #define MAY_policy_author    MAY_LOOK
-#define MAY_security_officer (MAY_LOOK | P(AUDIT_READ) | P(EVIDENCE_EXPORT) | P(TOKEN_READ) | P(TOKEN_MANAGE) | P(ROLE_READ) | P(ROLE_MANAGE))
+#define MAY_security_officer (MAY_LOOK | P(QUARANTINE) | P(AUDIT_READ) | P(EVIDENCE_EXPORT) | P(TOKEN_READ) | P(TOKEN_MANAGE) | P(ROLE_READ) | P(ROLE_MANAGE))
 #define MAY_administrator    (PERM_BIT(PERM_END) - 1 - P(NONE))
 
 static const struct { const char *name, *text; uint64_t may; } built_in[] = {

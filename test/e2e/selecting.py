@@ -76,6 +76,36 @@ def wrong_expressions_are_400_with_their_place():
 
 
 @case
+def a_key_compromise_is_answered_in_three_commands():
+    eum = server.get("/v1/devices/" + STATE["eids"][0])["euicc"]["eum"]
+    chosen = "euicc.eum == %s && euicc.firmware == '%s'" % (json.dumps(eum), server.get("/v1/devices/" + STATE["eids"][0])["euicc"]["firmware"])
+    done = server.eimctl("quarantine", "set", "--where", chosen, "--reason", "keys of this EUM leaked", "--dry-run")
+    check(done.status == 0 and b"%d devices selected, 0 put" % N in done.out, done)
+    done = server.eimctl("quarantine", "set", "--where", chosen, "--reason", "keys of this EUM leaked")
+    check(b"%d devices selected, %d put" % (N, N) in done.out, done)
+    same(count("quarantined"), (N, 30, 0))
+    server.post("/v1/devices/%s/operations" % STATE["eids"][1], {"psmos": [{"enable": {"iccid": fleet.iccids(1)["Operator B"], "rollback": True}}]})
+    fleet.run(server)
+    view = server.get("/v1/devices/" + STATE["eids"][1])
+    same((view["enabled_profile"]["iccid"], view["quarantine"]["reason"], view["inventory"]["stale"]),
+         (fleet.iccids(1)["Operator A"], "keys of this EUM leaked", False))
+    same(count("quarantined && inventory.as_of > now - duration('10m') && !inventory.stale"), (N, 30, 0))
+    bundle = os.path.join(tmpdir(), "bundle")
+    same(server.eimctl("evidence", "export", bundle).status, 0)
+    summary = json.loads(run(program("eimverify"), "--ci", fleet.root, "--json", bundle).out.splitlines()[-1])
+    same(summary["proven"], N, summary)
+    done = server.eimctl("quarantine", "lift", "--where", chosen, "--reason", "new certificates are on the cards", "--json")
+    same(json.loads(done.out), {"selected": N, "changed": N})
+    fleet.run(server)
+    same(server.get("/v1/devices/" + STATE["eids"][1])["enabled_profile"]["iccid"], fleet.iccids(1)["Operator B"])
+    actions = [a["action"] for a in server.get("/v1/audit?limit=500")["items"]]
+    same((actions.count("device.quarantined"), actions.count("device.released")), (N, N))
+    for bad in ({"where": "true"}, {"reason": "x"}, {"where": "true", "reason": "x", "lift": 1}, {"where": "true", "reason": "x" * 300}, {"where": "nope", "reason": "x"},
+                {"where": "true", "reason": "x", "more": 1}):
+        same(server.api("POST", "/v1/quarantine", bad).status, 400, bad)
+
+
+@case
 def eimctl_selects_and_counts():
     done = server.eimctl("device", "list", "--where", "labels.town == 'paris'", "--all", "--json")
     same(len(done.out.splitlines()), 10, done)

@@ -201,6 +201,44 @@ static void orders_for_unknown_devices_and_odd_members_are_refused(void **state)
     assert_string_equal(gadget_try(&g, "{\"psmos\":[{\"getRAT\":{}}],\"expires_at\":\"2020-01-01T00:00:00Z\"}", E_INVALID), "is in the past");
 }
 
+/* Whoever holds a key that leaked may be anybody: nothing that changes a card is signed for it, but it is looked at. */
+static void in_quarantine_nothing_is_signed_but_inventories(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct eid eid;
+    bool changed;
+    gadget_settle(&g);
+    int64_t before = gadget_view(&g).device.counter;
+    int64_t op = gadget_order(&g, "{\"psmos\":[{\"enable\":{\"iccid\":\"'B\",\"rollback\":true}}]}");
+    int64_t download = gadget_order(&g, "{\"download\":{\"activation_code\":\"1$smdp.example.com$X\"}}");
+    assert_true(eid_parse(slice_str(g.eid), false, &eid));
+    assert_refused(E_INVALID, manage_quarantine(f.eim, &f.admin, &eid, true, (struct slice){ 0 }, &changed, field_arena(&f), &e));
+    e = (struct err){ 0 };
+    assert_ok(manage_quarantine(f.eim, &f.admin, &eid, true, SLICE("key leaked"), &changed, field_arena(&f), &e));
+    assert_true(changed);
+    assert_ok(manage_quarantine(f.eim, &f.admin, &eid, true, SLICE("key leaked"), &changed, field_arena(&f), &e));
+    assert_false(changed);
+    gadget_settle(&g);
+    struct device_view v = gadget_view(&g);
+    assert_true(slice_eq(v.quarantine.reason, SLICE("key leaked")));
+    assert_int_equal(v.device.counter, before + 1);                /* the inventory that it asked for */
+    assert_true(device_inventory_fresh(&v.device));
+    assert_string_equal(gadget_enabled(&g), g.a);
+    assert_int_equal(gadget_state(&g, op), OP_PENDING);
+    assert_int_equal(gadget_state(&g, download), OP_PENDING);
+    assert_int_equal(g.n.triggers, 0);
+    field_restart(&f);
+    gadget_settle(&g);
+    assert_int_equal(gadget_state(&g, op), OP_PENDING);
+    assert_ok(manage_quarantine(f.eim, &f.admin, &eid, false, SLICE("new certificate"), &changed, field_arena(&f), &e));
+    assert_true(changed);
+    gadget_settle(&g);
+    assert_int_equal(gadget_state(&g, op), OP_DONE);
+    assert_string_equal(gadget_enabled(&g), g.b);
+    assert_int_equal(gadget_view(&g).quarantine.association, 0);
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, up, down)
@@ -210,6 +248,7 @@ int main(void)
         T(what_could_not_be_judged_when_ordered_is_judged_when_signed), T(a_change_behind_our_back_is_seen_before_signing),
         T(an_enable_of_what_is_not_there_excuses_no_disable), T(an_unknown_outcome_makes_the_inventory_old),
         T(what_fits_into_no_package_is_refused_when_ordered), T(a_queue_has_an_end), T(orders_for_unknown_devices_and_odd_members_are_refused),
+        T(in_quarantine_nothing_is_signed_but_inventories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

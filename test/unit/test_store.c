@@ -65,7 +65,7 @@ static struct device full_device(void)
         .wants = 12, .timer_us = 13, .auto_us = 14, .data_txid = SLICE("txid"), .data_deliveries = 15, .data_sent_us = 16,
         .has_enabled = true, .enabled = SLICE("\x98\x00\xff"), .enabled_us = 17, .enabled_op = 18, .inventory_us = 19, .inventory_op = 20,
         .changed_us = 21, .rplmn = SLICE("\x62\xf2\x10"), .rplmn_us = 22, .enrolled_us = 23, .first_contact_us = 24,
-        .state_cause = -1, .state_cause_us = INT64_MIN,
+        .state_cause = -1, .state_cause_us = INT64_MIN, .quarantine_us = 77,
     };
 }
 
@@ -81,7 +81,7 @@ static void assert_device(const struct device *x, const struct device *y)
     EQ(association); EQ(tenant); EQ(identity); EQ(version); EQ(key_class); EQ(curve); EQ(counter); EQ(token); EQ(token_candidate);
     EQ(in_flight); EQ(next_op); EQ(unsettled); EQ(wants); EQ(timer_us); EQ(auto_us); EQ(data_deliveries); EQ(data_sent_us);
     EQ(has_enabled); EQ(enabled_us); EQ(enabled_op); EQ(inventory_us); EQ(inventory_op); EQ(changed_us); EQ(rplmn_us);
-    EQ(enrolled_us); EQ(first_contact_us); EQ(state_cause); EQ(state_cause_us);
+    EQ(enrolled_us); EQ(first_contact_us); EQ(state_cause); EQ(state_cause_us); EQ(quarantine_us);
 #undef EQ
     assert_memory_equal(u.eid.b, v.eid.b, 16);
 }

@@ -72,6 +72,33 @@ int device_count(struct ctl *c)
     return CTL_OK;
 }
 
+/* 500 devices a call, until none is left. */
+static int quarantine(struct ctl *c, bool lift)
+{
+    const char *where = ctl_option(c, "--where"), *reason = ctl_option(c, "--reason");
+    json_int_t selected = 0, changed = 0;
+    char cursor[64] = "";
+    if (!where || !reason) return ctl_fail(c, CTL_USAGE, "--where and --reason are needed");
+    for (bool more = true; more;) {
+        json_t *body = json_pack("{s:s,s:s,s:b,s:b}", "where", where, "reason", reason, "lift", lift, "dry_run", ctl_flag(c, "--dry-run")), *o;
+        int rc = api_post_json(c, body, &o, "/v1/quarantine%s%s", *cursor ? "?cursor=" : "", cursor);
+        if (rc != CTL_OK) return rc;
+        const char *next = json_string_value(json_object_get(o, "next"));
+        selected += json_integer_value(json_object_get(o, "selected"));
+        changed += json_integer_value(json_object_get(o, "changed"));
+        more = next && strlen(next) < sizeof cursor;
+        if (more) snprintf(cursor, sizeof cursor, "%s", next);
+        json_decref(o);
+        arena_reset(&c->page);
+    }
+    if (c->json) printf("{\"selected\":%lld,\"changed\":%lld}\n", (long long)selected, (long long)changed);
+    else printf("%lld devices selected, %lld %s\n", (long long)selected, (long long)changed, lift ? "released" : "put into quarantine");
+    return CTL_OK;
+}
+
+int quarantine_set(struct ctl *c) { return quarantine(c, false); }
+int quarantine_lift(struct ctl *c) { return quarantine(c, true); }
+
 static const char *fact_with_source(struct ctl *c, const char *value, const json_t *of)
 {
     if (!value) return NULL;

@@ -46,6 +46,7 @@ ON CONFLICT (id) DO UPDATE SET @identity(set);
 --   auto_us int
 --   hold_us int
 --   retry_us int
+--   quarantine_us int
 --   data_deliveries int
 --   data_sent_us int
 --   has_enabled bool
@@ -96,6 +97,22 @@ SELECT association, timer_us FROM device WHERE association > $after ORDER BY ass
 
 -- name: counters_add(n, most, room)
 UPDATE device SET version = version + 1, counter = CASE WHEN counter > $room THEN $most ELSE counter + $n END;
+
+-- row quarantine: struct quarantine
+--   association int once
+--   tenant int once
+--   at_us int
+--   principal text
+--   reason text
+
+-- name: quarantine_put(quarantine)
+INSERT INTO quarantine (@quarantine) VALUES (@quarantine(values)) ON CONFLICT (association) DO UPDATE SET @quarantine(set);
+
+-- name: quarantine_get(association) -> quarantine
+SELECT @quarantine FROM quarantine WHERE association = $association;
+
+-- name: quarantine_delete(association)
+DELETE FROM quarantine WHERE association = $association;
 
 -- row label: struct label
 --   name text
