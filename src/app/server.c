@@ -35,7 +35,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ARENA_CAP = 1 << 20, READY_MAX = 256, RESTORED_JUMP = 1000, BODY_SLACK = 64 * 1024 };
+enum { SLOW_STACK = 512 * 1024 /* a TLS handshake fits */, ARENA_CAP = 1 << 20, READY_MAX = 256, RESTORED_JUMP = 1000, BODY_SLACK = 64 * 1024 };
 
 struct server {
     struct server_options options;
@@ -55,7 +55,7 @@ struct server {
     struct note_signer *notes;         /* signs the heads of the audit logs */
     struct audit_log audit;
     struct eim *eim;
-    struct work *device_work, *api_work;
+    struct work *device_work, *slow_work, *api_work;
     struct esipa_door esipa;
     struct rest rest;
     struct janitor *janitor;
@@ -100,6 +100,7 @@ enum eim_err server_settings(struct conf *c, const struct server_options *o, str
 static struct eim_settings eim_settings_of(const struct conf *c)
 {
     struct eim_settings s = eim_settings_default;
+    s.indirect = c->eim_indirect_download;
     s.enrol_unknown = c->eim_enrol_unknown;
     s.enrol_per_hour = (unsigned)c->eim_enrol_per_hour;
     s.outcome_timeout_us = c->eim_outcome_timeout;
@@ -359,9 +360,12 @@ static enum eim_err open_doors(struct server *s, struct err *e)
     const struct conf *c = &s->conf;
     struct work_config device = { .threads = (int)c->device_workers, .depth = (size_t)c->device_queue };
     struct work_config api = { .threads = (int)c->api_workers, .depth = (size_t)c->api_queue };
+    struct work_config slow = { .threads = (int)c->device_slow_workers, .depth = (size_t)c->device_queue, .stack_bytes = SLOW_STACK };
     TRY(work_start(&s->device_work, &device, e));
+    TRY(work_start(&s->slow_work, &slow, e));
     TRY(work_start(&s->api_work, &api, e));
-    s->esipa = (struct esipa_door){ .eim = s->eim, .work = s->device_work, .env = s->env, .retry_after_s = (int)(c->device_retry_after / CONF_S) };
+    s->esipa = (struct esipa_door){ .eim = s->eim, .work = s->device_work, .slow = s->slow_work, .env = s->env,
+                                      .retry_after_s = (int)(c->device_retry_after / CONF_S) };
     rest_init(&s->rest, &(struct rest_config){
         .host = &s->host, .eim = s->eim, .work = s->api_work, .metrics_from = c->api_metrics_from.v, .n_metrics_from = c->api_metrics_from.n,
         .audit = &s->audit, .arg = s, .ready = ready, .metrics = metrics, .tls_anchor = tls_anchor });
@@ -499,12 +503,13 @@ void server_stop(struct server *s)
     __atomic_store_n(&s->draining, true, __ATOMIC_RELAXED);
     if (s->device_http) http_server_drain(s->device_http, s->now.server_drain_timeout);
     if (s->api_http) http_server_drain(s->api_http, s->now.server_drain_timeout);
+    if (s->host.outbound) outbound_stop(s->host.outbound);        /* a server that hangs shall not keep us from ending */
     http_server_free(s->device_http);                  /* waits for every request under way: workers and store still run */
     http_server_free(s->api_http);
-    if (s->host.outbound) outbound_stop(s->host.outbound);        /* a server that hangs shall not keep us from ending */
     runner_stop(s->forwarders);
     runner_stop(s->pushers);
     janitor_stop(s->janitor);
+    work_stop(s->slow_work);
     work_stop(s->device_work);
     work_stop(s->api_work);
     if (s->eim && eim_flush(s->eim, &e) != OK) log_msg(LOG_ERROR, "app", "last contacts are lost: %s", e.why);

@@ -161,6 +161,9 @@ MUST enum eim_err der_from_json(const struct der_type *t, const json_t *v, void 
  * CHOICE of type t in its standard form, whose own complete TLV is `raw`: its der.raw. {NULL,0} when it is absent. Borrows from raw. */
 struct slice der_component(const struct der_type *t, struct slice raw, uint32_t i);
 
+/* der_content -- the content of `tlv`, if that is exactly one TLV with the tag of component i of t; else {NULL,0}. */
+struct slice der_content(const struct der_type *t, uint32_t i, struct slice tlv);
+
 /* der_taglist -- which members of SEQUENCE type t a tag list (tag 5C: concatenated tags) names, as bits of der.has
  * (test with 1 << S_has_MEMBER). false when the list is damaged or names a tag that is no member; *has then holds the
  * members understood before it. */

@@ -280,3 +280,9 @@ struct slice der_component(const struct der_type *t, struct slice raw, uint32_t 
     }
     return (struct slice){ 0 };
 }
+
+struct slice der_content(const struct der_type *t, uint32_t i, struct slice tlv)
+{
+    struct tlv x;
+    return der_sole(tlv, &x) && der_accepts(&t->fields[i], x.tag) ? x.val : (struct slice){ 0 };
+}

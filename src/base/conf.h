@@ -44,6 +44,8 @@ enum { CONF_FILE_MAX = 1 << 20, CONF_LIST_MAX = 64 };
       "enrol an EID that is not known as unverified, instead of refusing it")                             \
     X(eim, enrol_per_hour, INT, "100", 0, 1000000, NULL, true,                                            \
       "at most so many of them an hour")                                                                  \
+    X(eim, indirect_download, BOOL, "no", 0, 0, NULL, true,                                               \
+      "profiles may be brought to devices through this eIM; stands in the configuration that eUICCs get") \
     X(eim, outcome_timeout, TIME, "7d", CONF_S, 365 * CONF_D, NULL, true,                                 \
       "a package without result is of unknown outcome after this time")                                   \
     X(eim, deliveries_max, INT, "3", 1, 1000, NULL, true,                                                 \
@@ -74,6 +76,8 @@ enum { CONF_FILE_MAX = 1 << 20, CONF_LIST_MAX = 64 };
       "where devices reach ESipa over HTTPS")                                                             \
     X(device, workers, INT, "2", 1, 256, NULL, false,                                                     \
       "threads that answer devices")                                                                      \
+    X(device, slow_workers, INT, "64", 1, 256, NULL, false,                                               \
+      "threads that wait for SM-DP+ on behalf of devices")                                                \
     X(device, queue, INT, "1024", 1, 100000, NULL, false,                                                 \
       "requests that may wait for them; beyond it 503")                                                   \
     X(device, connections, INT, "10000", 1, 1000000, NULL, false,                                         \

@@ -181,6 +181,28 @@ enum eim_err cert_eid(struct slice euicc_cert, uint8_t eid[16], struct err *e)
     return rc;
 }
 
+bool cert_registered_id(struct slice cert, struct slice oid)
+{
+    enum { OID_TEXT = 256 };
+    struct cert c;
+    bool critical, found = false;
+    void *names = NULL;
+    struct err e = { 0 };
+    if (x509_open(&c, cert, "certificate", &e) != OK) return false;
+    if (x509_extension(&c, NID_subject_alt_name, &names, &critical, &e) != OK) names = NULL;
+    for (int i = 0; names && !found && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *n = sk_GENERAL_NAME_value(names, i);
+        char text[OID_TEXT];
+        if (n->type != GEN_RID) continue;
+        int len = OBJ_obj2txt(text, sizeof text, n->d.registeredID, 1);
+        found = len > 0 && len < OID_TEXT && slice_eq(slice_of(text, (size_t)len), oid);
+    }
+    GENERAL_NAMES_free(names);
+    x509_close(&c);
+    ERR_clear_error();
+    return found;
+}
+
 enum eim_err cert_public_key(struct public_key **out, struct slice cert, struct err *e)
 {
     struct cert c;

@@ -52,6 +52,10 @@ MUST enum eim_err cert_check_euicc(const struct cert_trust *t, struct slice eum,
 /* cert_eid -- the EID in the subject's serialNumber; E_CHAIN if there is none of 32 digits. Checks nothing else. */
 MUST enum eim_err cert_eid(struct slice euicc_cert, uint8_t eid[16], struct err *e);
 
+/* cert_registered_id -- does the certificate name this object identifier (dotted text) among its subject's alternative names? That is how
+ * SM-DP+ carry theirs. Checks nothing else. */
+bool cert_registered_id(struct slice cert, struct slice oid);
+
 /* cert_public_key -- the key in a certificate (public_key_free it); E_CHAIN if it is of another kind. Proves nothing. */
 MUST enum eim_err cert_public_key(struct public_key **out, struct slice cert, struct err *e);
 

@@ -220,3 +220,14 @@ enum eim_err download_refused(struct plan *p, struct tx *t, const struct eim_pac
     *why = (struct err){ 0 };
     return end(p, o, EV_ERROR, x->der.raw, code, arena_printf(p->arena, "%s(%lld) (IPA-reported)", name ? name : "error", (long long)code), e);
 }
+
+enum eim_err download_failed(struct plan *p, struct plan_op *o, int64_t code, const char *reason, struct err *e)
+{
+    return end(p, o, EV_ERROR, (struct slice){ 0 }, code, reason, e);
+}
+
+enum eim_err download_installed(struct plan *p, struct tx *t, struct plan_op *o, const struct profile_installation_result *r,
+                                struct err *why, struct err *e)
+{
+    return installed(p, t, o, r, r->der.raw, why, e);
+}

@@ -15,6 +15,7 @@ struct eim;
 struct cert_trust;
 
 struct eim_settings {
+    bool indirect;                     /* indirect profile downloads are offered, and said so in our configuration */
     bool enrol_unknown;                /* an unknown EID is enrolled as unverified instead of refused */
     unsigned enrol_per_hour;           /* ceiling of that */
     int64_t outcome_timeout_us;        /* sent without result: unknown outcome (7 days) */

@@ -24,6 +24,7 @@ enum {
 
 struct contacts;
 struct forward;
+struct relay_slots;
 
 struct eim {
     /* configuration */
@@ -38,6 +39,7 @@ struct eim {
     /* state */
     struct contacts *contacts;
     struct forward *forward;
+    struct relay_slots *relays;
     pthread_mutex_t enrol_lock;        /* guards the two below */
     int64_t enrol_window_us;
     unsigned enrol_used;

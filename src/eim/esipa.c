@@ -3,7 +3,7 @@
  * A handler reads and decides on the worker, puts what changes into a plan and ends with work_commit: the plan is written by one
  * short job, and only its completion answers (I3). A plan that turns out stale is thrown away, signature and all, and the exchange
  * begins again from reading; after three times the device is told to come back. */
-#include "eim/esipa_int.h"
+#include "eim/relay.h"
 
 enum { TRIES_MAX = 3 };
 
@@ -126,40 +126,6 @@ static void on_handle_notification(struct esipa_work *w)
     else notification_handle(w, &h->pending_notification);
 }
 
-/* Indirect profile download is not offered in our configuration (no indirectProfileDownload): an IPA that tries it all the same is
- * told undefinedError(127) in the answer of the function it called. */
-static void on_initiate_authentication(struct esipa_work *w)
-{
-    struct esipa_from_eim m = { .der.which = esipa_from_eim_is_initiate_authentication_response_esipa };
-    m.initiate_authentication_response_esipa.der.which = initiate_authentication_response_esipa_is_initiate_authentication_error_esipa;
-    m.initiate_authentication_response_esipa.initiate_authentication_error_esipa = INITIATE_AUTHENTICATION_ERROR_UNDEFINED_ERROR;
-    work_answer(w, der_encode(&esipa_from_eim_type, &m, w->x->arena));
-}
-
-static void on_authenticate_client(struct esipa_work *w)
-{
-    struct esipa_from_eim m = { .der.which = esipa_from_eim_is_authenticate_client_response_esipa };
-    m.authenticate_client_response_esipa.der.which = authenticate_client_response_esipa_is_authenticate_client_error_esipa;
-    m.authenticate_client_response_esipa.authenticate_client_error_esipa = AUTHENTICATE_CLIENT_ERROR_UNDEFINED_ERROR;
-    work_answer(w, der_encode(&esipa_from_eim_type, &m, w->x->arena));
-}
-
-static void on_get_bound_profile_package(struct esipa_work *w)
-{
-    struct esipa_from_eim m = { .der.which = esipa_from_eim_is_get_bound_profile_package_response_esipa };
-    m.get_bound_profile_package_response_esipa.der.which = get_bound_profile_package_response_esipa_is_get_bound_profile_package_error_esipa;
-    m.get_bound_profile_package_response_esipa.get_bound_profile_package_error_esipa = GET_BOUND_PROFILE_PACKAGE_ERROR_UNDEFINED_ERROR;
-    work_answer(w, der_encode(&esipa_from_eim_type, &m, w->x->arena));
-}
-
-static void on_cancel_session(struct esipa_work *w)
-{
-    struct esipa_from_eim m = { .der.which = esipa_from_eim_is_cancel_session_response_esipa };
-    m.cancel_session_response_esipa.der.which = cancel_session_response_esipa_is_cancel_session_error;
-    m.cancel_session_response_esipa.cancel_session_error = CANCEL_SESSION_ERROR_UNDEFINED_ERROR;
-    work_answer(w, der_encode(&esipa_from_eim_type, &m, w->x->arena));
-}
-
 /* A response to TransferEimPackage belongs on a connection that we opened, never into a request. */
 static void on_transfer_response(struct esipa_work *w)
 {
@@ -170,11 +136,12 @@ static void on_transfer_response(struct esipa_work *w)
 static const struct {
     const char *name;
     void (*handle)(struct esipa_work *w);
+    bool slow;                         /* waits for other people's servers: done on threads that may */
 } dispatch[esipa_from_ipa_is_end_] = {
-    [esipa_from_ipa_is_initiate_authentication_request_esipa] = { "initiateAuthentication", on_initiate_authentication },
-    [esipa_from_ipa_is_authenticate_client_request_esipa] = { "authenticateClient", on_authenticate_client },
-    [esipa_from_ipa_is_get_bound_profile_package_request_esipa] = { "getBoundProfilePackage", on_get_bound_profile_package },
-    [esipa_from_ipa_is_cancel_session_request_esipa] = { "cancelSession", on_cancel_session },
+    [esipa_from_ipa_is_initiate_authentication_request_esipa] = { "initiateAuthentication", relay_handle, .slow = true },
+    [esipa_from_ipa_is_authenticate_client_request_esipa] = { "authenticateClient", relay_handle, .slow = true },
+    [esipa_from_ipa_is_get_bound_profile_package_request_esipa] = { "getBoundProfilePackage", relay_handle, .slow = true },
+    [esipa_from_ipa_is_cancel_session_request_esipa] = { "cancelSession", relay_handle, .slow = true },
     [esipa_from_ipa_is_handle_notification_esipa] = { "handleNotification", on_handle_notification },
     [esipa_from_ipa_is_transfer_eim_package_response] = { "transferEimPackage", on_transfer_response },
     [esipa_from_ipa_is_get_eim_package_request] = { "getEimPackage", on_get_eim_package },
@@ -202,5 +169,10 @@ void esipa_handle(struct eim *m, struct exchange *x)
         x->work = w;
     }
     x->message = dispatch[w->msg.der.which].name;
+    if (dispatch[w->msg.der.which].slow && x->slow && !w->slow) {
+        w->slow = true;
+        x->slow(x);
+        return;
+    }
     dispatch[w->msg.der.which].handle(w);
 }

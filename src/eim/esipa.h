@@ -17,6 +17,7 @@ struct exchange {
     const char *peer;                  /* source address, for logs and clone detection; not trusted */
     void (*done)(struct exchange *x);  /* called exactly once, on any thread, after everything durable is durable (I3) */
     void (*again)(struct exchange *x); /* put it back before the workers; they call esipa_handle again. Called on any thread */
+    void (*slow)(struct exchange *x);  /* put it before the slow threads, which call esipa_handle again; NULL: the caller's thread may wait */
     void *door;                        /* the door's own */
     bool injected;                     /* asked and answered by the eIM itself on the device's behalf, to push and to take in (inject.c) */
 

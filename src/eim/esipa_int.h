@@ -12,6 +12,8 @@ struct esipa_work {
     struct exchange *x;
     struct esipa_from_ipa msg;         /* decoded once */
     struct plan *plan;
+    struct relay *relay;               /* relay.c: what was asked of an SM-DP+; outlives retries */
+    bool slow;                         /* it is on the slow threads, or was */
     /* what the answer is made of once the plan is durable */
     struct slice reply;                /* the whole answer, when it does not depend on the commit */
     bool answer_acks;                  /* else: a ProvideEimPackageResultResponse from the acknowledgements */
@@ -96,6 +98,11 @@ MUST enum eim_err download_give_up(struct plan *p, struct plan_op *o, struct err
 /* download_accept -- a ProfileDownloadTriggerResult. download_refused -- the IPA did not understand a trigger: nothing, if it meant something else. */
 MUST enum eim_err download_accept(struct plan *p, struct tx *t, const struct profile_download_trigger_result *r, struct err *why, struct err *e);
 MUST enum eim_err download_refused(struct plan *p, struct tx *t, const struct eim_package_result_response_error *x, struct err *why, struct err *e);
+
+/* download_failed -- an order that is out has failed: its code, and why. download_installed -- by the result that its eUICC signed. */
+MUST enum eim_err download_failed(struct plan *p, struct plan_op *o, int64_t code, const char *reason, struct err *e);
+MUST enum eim_err download_installed(struct plan *p, struct tx *t, struct plan_op *o, const struct profile_installation_result *r,
+                                     struct err *why, struct err *e);
 
 /* device_key -- the public key of a device row, NULL when it has none (E_CRYPTO when the stored one is damaged). Free it. */
 struct public_key;

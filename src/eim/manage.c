@@ -389,6 +389,10 @@ enum eim_err manage_configuration(struct eim *m, const struct principal *p, stru
     }
     c.eim_supported_protocol = der_bits_from(1u << PROTOCOL_RETRIEVE_HTTPS, bits);
     der_set(&c, eim_configuration_data, eim_supported_protocol);
+    if (eim_settings_now(m).indirect) {
+        c.indirect_profile_download = true;
+        der_set(&c, eim_configuration_data, indirect_profile_download);
+    }
     if (id->ci_pkid.n) {
         c.euicc_ci_pkid = id->ci_pkid;
         der_set(&c, eim_configuration_data, euicc_ci_pkid);

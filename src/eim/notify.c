@@ -4,7 +4,7 @@
  * responsibility for it and acknowledges it. Any other is kept, 32 a device, and acknowledged to nobody: the card keeps it. So is the result
  * of a direct download, which the IPA itself brings to the SM-DP+ (spec 5.7). The signature of a compact ProfileInstallationResult covers
  * the full form, which only the download session knows: until there are sessions, it is kept. */
-#include "eim/esipa_int.h"
+#include "eim/relay.h"
 
 #include "crypto/cert.h"
 #include "crypto/verify.h"
@@ -43,13 +43,17 @@ static struct seen look(const struct pending_notification *n)
     }
 }
 
-/* Was this profile installed by a direct download? Then a trigger of ours is out, or was answered with this very transaction. */
+/* Was this profile installed by a direct download? Then it was not by a session of ours, and a trigger is out, or was answered with this very
+ * transaction. A session of ours ends with it, and so does its order. */
 static enum eim_err is_direct(struct plan *p, struct tx *t, const struct pending_notification *n, bool *direct, struct err *e)
 {
     enum { BACK = 16 };
     struct operation_list list;
     *direct = false;
     if (n->der.which != pending_notification_is_profile_installation_result) return OK;
+    bool ours;
+    TRY(relay_installed(p, t, &n->profile_installation_result, &ours, e));
+    if (ours) return OK;
     if (p->d.download_op) {
         *direct = true;
         return OK;
@@ -96,7 +100,7 @@ enum eim_err notify_accept(struct plan *p, struct tx *t, const struct pending_no
     return rc;
 }
 
-/* Whose notification is it? Only two of the four arms say. */
+/* Whose notification is it? Only two of the four arms say; a ProfileInstallationResult by itself belongs to the session of its transactionId. */
 static bool eid_of(const struct pending_notification *n, struct eid *out)
 {
     if (n->der.which == pending_notification_is_other_signed_notification)
@@ -118,7 +122,22 @@ static enum eim_err notification_known(struct esipa_work *w, struct tx *t, const
     if (!w->plan) return fail(&x->err, E_NOMEM, NULL, "no room for a plan");
     plan_begin(w->plan, w->m, id, d, x->arena);
     contacts_note(w->m->contacts, d->association, w->plan->now);
-    return notify_accept(w->plan, t, &(struct pending_notification_list){ .v = &one, .n = 1 }, &x->err);
+    TRY(notify_accept(w->plan, t, &(struct pending_notification_list){ .v = &one, .n = 1 }, &x->err));
+    return w->plan->nops ? plan_queue(w->plan, t, &x->err) : OK;
+}
+
+static enum eim_err find_device(struct esipa_work *w, struct tx *t, const struct identity *id, const struct pending_notification *n, struct device *d)
+{
+    struct exchange *x = w->x;
+    struct relay_session s;
+    if (x->has_eid) return store_device_get(t, model_association(id->association_key, &x->eid), d, x->arena, &x->err);
+    if (n->der.which != pending_notification_is_profile_installation_result) return OK;
+    TRY(store_relay_find(t, id->tenant, n->profile_installation_result.profile_installation_result_data.transaction_id, &s, x->arena, &x->err));
+    if (!s.association) return OK;
+    TRY(store_device_get(t, s.association, d, x->arena, &x->err));
+    if (d->association) x->eid = d->eid;
+    x->has_eid = d->association != 0;
+    return OK;
 }
 
 /* HandleNotification has no answer, good or bad: 204 (spec 2.11, 6.41), once what can be kept is durable. */
@@ -126,21 +145,15 @@ void notification_handle(struct esipa_work *w, const struct pending_notification
 {
     struct exchange *x = w->x;
     const struct identity *id = eim_identity(w->m, x->host);
-    x->has_eid = eid_of(n, &x->eid);
-    if (!x->has_eid) {
-        COUNT(w->m, notifications_kept);
-        (void)fail_field(&x->err, E_INVALID, "SGP.32 5.14.7", "pendingNotification", "nothing tells whose notification it is: dropped");
-        work_answer(w, (struct slice){ 0 });
-        return;
-    }
     struct tx *t;
     struct device d = { 0 };
+    x->has_eid = eid_of(n, &x->eid);
     enum eim_err rc = store_read_begin(w->m->host->store, &t, &x->err);
     if (rc != OK) {
         work_fail(w, rc);
         return;
     }
-    rc = store_device_get(t, model_association(id->association_key, &x->eid), &d, x->arena, &x->err);
+    rc = find_device(w, t, id, n, &d);
     bool there = rc == OK && d.association && !memcmp(d.eid.b, x->eid.b, sizeof d.eid.b);
     if (there) rc = notification_known(w, t, id, &d, n);
     store_read_end(t);
@@ -152,6 +165,9 @@ void notification_handle(struct esipa_work *w, const struct pending_notification
         work_commit(w);
         return;
     }
-    (void)fail_field(&x->err, E_NOT_FOUND, "SGP.32 5.14.7", "pendingNotification", "this EID is not enrolled");
+    if (!x->has_eid) {
+        COUNT(w->m, notifications_kept);
+        (void)fail_field(&x->err, E_INVALID, "SGP.32 5.14.7", "pendingNotification", "nothing tells whose notification it is: dropped");
+    } else (void)fail_field(&x->err, E_NOT_FOUND, "SGP.32 5.14.7", "pendingNotification", "this EID is not enrolled");
     work_answer(w, (struct slice){ 0 });
 }

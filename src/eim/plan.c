@@ -166,7 +166,7 @@ bool plan_is_empty(const struct plan *p)
     bool ops = false;
     for (size_t i = 0; i < p->nops; i++) ops |= p->ops[i]->dirty;
     return !ops && !p->device_dirty && !p->has_profiles && !p->ndeletes && !p->has_data && !p->nnotifications && !p->nhints &&
-           !p->naudits;
+           !p->naudits && !p->relay.association && !p->relay_end.n;
 }
 
 /* One that cannot be stored is not acknowledged, and the card offers it again; it fails nothing else. */
@@ -201,6 +201,8 @@ static enum eim_err apply_facts(struct plan *p, struct tx *t, struct err *e)
     for (size_t i = 0; i < p->ndeletes; i++) TRY(store_profile_delete(t, p->d.association, p->deletes[i], e));
     if (p->has_data) TRY(store_data_put(t, p->d.association, p->d.tenant, &p->data, e));
     for (size_t i = 0; i < p->nnotifications; i++) TRY(apply_notification(p, t, &p->notifications[i], e));
+    if (p->relay.association) TRY(p->relay.step == RELAY_INITIATED ? store_relay_put(t, &p->relay, e) : store_relay_step(t, &p->relay, e));
+    if (p->relay_end.n) TRY(store_relay_delete(t, p->d.association, p->relay_end, e));
     for (size_t i = 0; i < p->nhints; i++) TRY(store_hint_put(t, &p->hints[i], e));
     return OK;
 }

@@ -48,6 +48,9 @@ struct plan {
     struct slice deletes[PLAN_DELETES];            /* ICCIDs of profiles that are gone */
     size_t ndeletes;
 
+    struct relay_session relay;                    /* association 0: nothing changes; step RELAY_INITIATED: the new one, else moved on */
+    struct slice relay_end;                        /* the transaction whose session ends; empty: none */
+
     bool has_data;
     struct device_data data;
     struct plan_notification *notifications;       /* PLAN_NOTIFICATIONS of them, made when the first is added */

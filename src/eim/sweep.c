@@ -87,6 +87,27 @@ static enum eim_err due(struct eim *m, unsigned rows, struct association_list *l
     return rc;
 }
 
+struct expire_job { struct store_job job; int64_t now_us; };
+
+static enum eim_err expire_apply(struct tx *t, struct store_job *job, struct err *e)
+{
+    return store_relay_expire(t, ((struct expire_job *)job)->now_us, e);
+}
+
+/* Sessions of downloads that went no further. */
+static enum eim_err expire_sessions(struct eim *m, struct err *e)
+{
+    struct tx *t;
+    bool any;
+    int64_t now = eim_now(m);
+    TRY(store_read_begin(m->host->store, &t, e));
+    enum eim_err rc = store_relay_any_expired(t, now, &any, e);
+    store_read_end(t);
+    if (rc != OK || !any) return rc;
+    struct expire_job j = { .job.apply = expire_apply, .now_us = now };
+    return store_run(m->host->store, &j.job, e);
+}
+
 enum eim_err eim_sweep(struct eim *m, unsigned rows, struct err *e)
 {
     struct arena a, work;
@@ -99,6 +120,7 @@ enum eim_err eim_sweep(struct eim *m, unsigned rows, struct err *e)
     }
     arena_init(&a, 64 << 10);
     arena_init(&work, 4 << 20);
+    if (rc == OK) rc = expire_sessions(m, e);
     if (rc == OK) rc = due(m, rows, &list, &a, e);
     for (size_t i = 0; rc == OK && i < list.n; i++) rc = sweep_one(m, list.v[i], &work, e);
     arena_free(&a);

@@ -111,6 +111,14 @@ static void again(struct exchange *x)
     done(x);
 }
 
+static void slow(struct exchange *x)
+{
+    struct door_request *q = (struct door_request *)x;
+    if (work_submit(q->door->slow, run, q)) return;
+    x->rc = fail(&x->err, E_BUSY, NULL, "too many requests are waiting for SM-DP+");
+    done(x);
+}
+
 int door_refusal(const struct http_request *r, const char *media_type, const char **allow)
 {
     if (strcmp(r->method, "POST") != 0) {
@@ -152,7 +160,7 @@ void door_serve(struct esipa_door *d, const struct door_binding *b, const void *
         *q = (struct door_request){ .door = d, .binding = b, .function = function, .http = x, .number = number,
                                     .begun_us = d->env->now(d->env), .read = !b->read,
                                     .x = { .arena = x->arena, .host = host_name(x), .peer = x->req.peer,
-                                           .done = done, .again = again, .door = d } };
+                                           .done = done, .again = again, .slow = d->slow ? slow : NULL, .door = d } };
         if (q->read) q->x.body = x->req.body;
         if (work_submit(d->work, run, q)) return;
     }

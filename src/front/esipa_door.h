@@ -19,6 +19,7 @@ struct work;
 struct esipa_door {
     struct eim *eim;
     struct work *work;                 /* the devices' own pool */
+    struct work *slow;                 /* threads that may wait for SM-DP+ */
     struct env *env;
     int retry_after_s;                 /* Retry-After of a 503 */
     uint64_t requests;                 /* state: numbers the requests in the log; touched atomically only, like the next three */

@@ -24,6 +24,7 @@
 #include "model/injection.h"
 #include "model/operation.h"
 #include "model/outbox.h"
+#include "model/relay.h"
 #include "model/smdp.h"
 
 struct store;
@@ -315,5 +316,18 @@ MUST enum eim_err store_smdp_list(struct tx *t, int64_t tenant, int64_t after, u
 /* store_smdp_put -- insert, or replace by id. E_CONFLICT: another of the tenant has the name or the address. */
 MUST enum eim_err store_smdp_put(struct tx *t, const struct smdp_account *s, struct err *e);
 MUST enum eim_err store_smdp_delete(struct tx *t, int64_t tenant, int64_t id, bool *changed, struct err *e);
+
+/* ---- sessions of indirect downloads (model/relay.h) ---- */
+/* store_relay_get, _find -- by device, or by the SM-DP+'s transaction id; out->association == 0 means there is none. */
+MUST enum eim_err store_relay_get(struct tx *t, int64_t association, struct relay_session *out, struct arena *a, struct err *e);
+MUST enum eim_err store_relay_find(struct tx *t, int64_t tenant, struct slice transaction, struct relay_session *out, struct arena *a, struct err *e);
+/* store_relay_put -- the device's session from now on. E_CONFLICT: another device's has this transaction id. */
+MUST enum eim_err store_relay_put(struct tx *t, const struct relay_session *s, struct err *e);
+/* store_relay_step, _delete -- move it on to s->step and s->expires_us (never back), or end it, if it is still this one; else nothing. */
+MUST enum eim_err store_relay_step(struct tx *t, const struct relay_session *s, struct err *e);
+MUST enum eim_err store_relay_delete(struct tx *t, int64_t association, struct slice transaction, struct err *e);
+/* store_relay_any_expired, store_relay_expire -- is there one, and away with all of them. */
+MUST enum eim_err store_relay_any_expired(struct tx *t, int64_t now_us, bool *out, struct err *e);
+MUST enum eim_err store_relay_expire(struct tx *t, int64_t now_us, struct err *e);
 
 #endif

@@ -535,3 +535,33 @@ INSERT INTO smdp (@smdp) VALUES (@smdp(values)) ON CONFLICT (id) DO UPDATE SET @
 
 -- name: smdp_delete(tenant, id)
 DELETE FROM smdp WHERE tenant = $tenant AND id = $id;
+
+-- row relay: struct relay_session
+--   association int once
+--   tenant int
+--   operation int
+--   step enum
+--   expires_us int
+--   transaction_id bytes =transaction
+--   address text
+
+-- name: relay_get(association) -> relay
+SELECT @relay FROM relay WHERE association = $association;
+
+-- name: relay_find(tenant, transaction:bytes) -> relay
+SELECT @relay FROM relay WHERE tenant = $tenant AND transaction_id = $transaction;
+
+-- name: relay_put(relay)
+INSERT INTO relay (@relay) VALUES (@relay(values)) ON CONFLICT (association) DO UPDATE SET @relay(set);
+
+-- name: relay_step(association, transaction:bytes, step, expires)
+UPDATE relay SET step = $step, expires_us = $expires WHERE association = $association AND transaction_id = $transaction AND step <= $step;
+
+-- name: relay_delete(association, transaction:bytes)
+DELETE FROM relay WHERE association = $association AND transaction_id = $transaction;
+
+-- name: relay_any_expired(now) -> 1
+SELECT association FROM relay WHERE expires_us <= $now LIMIT 1;
+
+-- name: relay_expire(now)
+DELETE FROM relay WHERE expires_us <= $now;

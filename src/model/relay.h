@@ -1,0 +1,28 @@
+/* relay.h -- a session of an indirect profile download: what the eIM remembers between the device's messages. Plain data. */
+#ifndef MODEL_RELAY_H
+#define MODEL_RELAY_H
+
+#include "base/slice.h"
+
+/* How far it has come; each was answered to the device. */
+#define RELAY_STEPS(X)                        \
+    X(RELAY_INITIATED,     "initiateAuthentication") \
+    X(RELAY_AUTHENTICATED, "authenticateClient")     \
+    X(RELAY_BOUND,         "getBoundProfilePackage")
+enum relay_step {
+#define X(name, text) name,
+    RELAY_STEPS(X)
+#undef X
+    RELAY_STEP_END
+};
+
+struct relay_session {
+    int64_t association, tenant;       /* a device has one: a new one takes its place */
+    int64_t operation;                 /* the order that it serves */
+    enum relay_step step;
+    int64_t expires_us;
+    struct slice transaction;          /* the SM-DP+'s id of it, 1 to 16 octets; unique in the tenant */
+    struct slice address;              /* HOST[:PORT], lower case */
+};
+
+#endif
