@@ -10,6 +10,7 @@
 #include "base/outbound.h"
 #include "crypto/cert.h"
 #include "eim/es9.h"
+#include "eim/refusal.h"
 
 #include <stdio.h>
 #include <strings.h>
@@ -241,52 +242,24 @@ static enum eim_err prepare_later(struct esipa_work *w, struct relay *r, struct 
 
 /* ---- the SM-DP+'s refusals (SGP.22 5.6) in SGP.32's codes ---- */
 
-static const struct { enum function f; const char *subject, *reason; int64_t code; } refusals[] = {
-    { INITIATE, "8.8.1", "3.8", INITIATE_AUTHENTICATION_ERROR_INVALID_DP_ADDRESS },
-    { INITIATE, "8.8.2", "3.1", INITIATE_AUTHENTICATION_ERROR_CI_PK_ID_NOT_SUPPORTED },
-    { INITIATE, "8.8.3", "3.1", INITIATE_AUTHENTICATION_ERROR_EUICC_VERSION_NOT_SUPPORTED_BY_DP },
-    { INITIATE, "8.8.4", "3.7", INITIATE_AUTHENTICATION_ERROR_CI_PK_ID_NOT_SUPPORTED },
-    { AUTHENTICATE, "8.1.2", "6.1", AUTHENTICATE_CLIENT_ERROR_EUM_CERTIFICATE_INVALID },
-    { AUTHENTICATE, "8.1.2", "6.3", AUTHENTICATE_CLIENT_ERROR_EUM_CERTIFICATE_EXPIRED },
-    { AUTHENTICATE, "8.1.3", "6.1", AUTHENTICATE_CLIENT_ERROR_EUICC_CERTIFICATE_INVALID },
-    { AUTHENTICATE, "8.1.3", "6.3", AUTHENTICATE_CLIENT_ERROR_EUICC_CERTIFICATE_EXPIRED },
-    { AUTHENTICATE, "8.1", "6.1", AUTHENTICATE_CLIENT_ERROR_EUICC_SIGNATURE_INVALID },
-    { AUTHENTICATE, "8.1", "4.8", AUTHENTICATE_CLIENT_ERROR_INSUFFICIENT_MEMORY },
-    { AUTHENTICATE, "8.2", "1.2", AUTHENTICATE_CLIENT_ERROR_NO_ELIGIBLE_PROFILE },
-    { AUTHENTICATE, "8.2.5", "4.3", AUTHENTICATE_CLIENT_ERROR_NO_ELIGIBLE_PROFILE },
-    { AUTHENTICATE, "8.2.6", "3.8", AUTHENTICATE_CLIENT_ERROR_MATCHING_ID_REFUSED },
-    { AUTHENTICATE, "8.1.1", "3.8", AUTHENTICATE_CLIENT_ERROR_EID_MISMATCH },
-    { AUTHENTICATE, "8.11.1", "3.9", AUTHENTICATE_CLIENT_ERROR_CI_PK_UNKNOWN },
-    { AUTHENTICATE, "8.10.1", "3.9", AUTHENTICATE_CLIENT_ERROR_INVALID_TRANSACTION_ID },
-    { AUTHENTICATE, "8.9.5", "3.9", AUTHENTICATE_CLIENT_ERROR_EVENT_ID_UNKNOWN },
-    { GET_BOUND, "8.1", "6.1", GET_BOUND_PROFILE_PACKAGE_ERROR_EUICC_SIGNATURE_INVALID },
-    { GET_BOUND, "8.2.7", "2.2", GET_BOUND_PROFILE_PACKAGE_ERROR_CONFIRMATION_CODE_MISSING },
-    { GET_BOUND, "8.2.7", "3.8", GET_BOUND_PROFILE_PACKAGE_ERROR_CONFIRMATION_CODE_REFUSED },
-    { GET_BOUND, "8.2.7", "6.4", GET_BOUND_PROFILE_PACKAGE_ERROR_CONFIRMATION_CODE_RETRIES_EXCEEDED },
-    { GET_BOUND, "8.2", "3.7", GET_BOUND_PROFILE_PACKAGE_ERROR_BPP_REBINDING_REFUSED },
-    { GET_BOUND, "8.8.5", "4.10", GET_BOUND_PROFILE_PACKAGE_ERROR_DOWNLOAD_ORDER_EXPIRED },
-    { GET_BOUND, "8.10.1", "3.9", GET_BOUND_PROFILE_PACKAGE_ERROR_INVALID_TRANSACTION_ID },
-    { CANCEL, "8.10.1", "3.9", CANCEL_SESSION_ERROR_INVALID_TRANSACTION_ID },
-    { CANCEL, "8.1", "6.1", CANCEL_SESSION_ERROR_EUICC_SIGNATURE_INVALID },
+static const struct { uint32_t answer; const struct der_name *names; } errors[] = {
+    [INITIATE] = { esipa_from_eim_is_initiate_authentication_response_esipa, initiate_authentication_error_names },
+    [AUTHENTICATE] = { esipa_from_eim_is_authenticate_client_response_esipa, authenticate_client_error_names },
+    [GET_BOUND] = { esipa_from_eim_is_get_bound_profile_package_response_esipa, get_bound_profile_package_error_names },
+    [CANCEL] = { esipa_from_eim_is_cancel_session_response_esipa, cancel_session_error_names },
 };
-
-static const struct der_name *error_names(enum function f)
-{
-    const struct der_name *const all[] = { initiate_authentication_error_names, authenticate_client_error_names,
-                                           get_bound_profile_package_error_names, cancel_session_error_names };
-    return all[f];
-}
 
 /* A refusal that SGP.32 has a name for ends the order; any other may be a bad day of the SM-DP+. */
 static void refused(struct relay *r, struct arena *a)
 {
-    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
-        if (refusals[i].f != r->f || strcmp(refusals[i].subject, r->c.subject) || strcmp(refusals[i].reason, r->c.reason)) continue;
-        const char *name = der_name(error_names(r->f), refusals[i].code);
-        wrong(r, refusals[i].code, arena_printf(a, "%s, %s", name ? name : "refused", r->c.why));
-        r->final = r->f != CANCEL;
+    const struct refusal *known = refusal_of_reason(errors[r->f].answer, r->c.subject, r->c.reason);
+    if (!known) {
+        wrong(r, UNDEFINED, r->c.why);
+        return;
     }
-    wrong(r, UNDEFINED, r->c.why);
+    const char *name = der_name(errors[r->f].names, known->code);
+    wrong(r, known->code, arena_printf(a, "%s, %s", name ? name : "refused", r->c.why));
+    r->final = r->f != CANCEL;
 }
 
 /* ---- after the call: the answer ---- */
@@ -511,9 +484,12 @@ static enum eim_err reading(struct esipa_work *w, struct relay *r, enum eim_err 
     return rc;
 }
 
+/* A device in quarantine may only end what it began. */
 static enum eim_err prepare(struct esipa_work *w, struct relay *r, struct tx *t)
 {
-    return r->f == INITIATE ? prepare_initiate(w, r, t) : prepare_later(w, r, t);
+    TRY(r->f == INITIATE ? prepare_initiate(w, r, t) : prepare_later(w, r, t));
+    if (r->d.quarantine_us && r->f != CANCEL) wrong(r, UNDEFINED, "the device is in quarantine");
+    return OK;
 }
 
 static enum eim_err conclude(struct esipa_work *w, struct relay *r, struct tx *t)

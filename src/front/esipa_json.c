@@ -8,6 +8,7 @@
 #include "asn1/codes.h"
 #include "asn1/sgp32.h"
 #include "base/json.h"
+#include "eim/refusal.h"
 #include "front/jsonout.h"
 
 #include <stdarg.h>
@@ -399,47 +400,12 @@ enum eim_err esipa_json_read(const struct esipa_json_function *f, struct slice t
 
 /* ---- writing ---- */
 
-/* SGP.22 5.2.6: the subject and the reason that an error of SGP.32 has in JSON. Those that SGP.22 has no codes for are told as an
- * execution error of the function's provider; the message always carries SGP.32's own name and number. */
-static const struct failure {
-    uint32_t answer;
-    int64_t code;
-    const char *subject, *reason;
-} failures[] = {
-#define ROW(function, name, subject, reason) { esipa_from_eim_is_##function, name, subject, reason },
-    ROW(initiate_authentication_response_esipa, INITIATE_AUTHENTICATION_ERROR_INVALID_DP_ADDRESS, "8.8.1", "3.8")
-    ROW(initiate_authentication_response_esipa, INITIATE_AUTHENTICATION_ERROR_EUICC_VERSION_NOT_SUPPORTED_BY_DP, "8.8.3", "3.1")
-    ROW(initiate_authentication_response_esipa, INITIATE_AUTHENTICATION_ERROR_CI_PK_ID_NOT_SUPPORTED, "8.8.2", "3.1")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_EUM_CERTIFICATE_INVALID, "8.1.2", "6.1")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_EUM_CERTIFICATE_EXPIRED, "8.1.2", "6.3")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_EUICC_CERTIFICATE_INVALID, "8.1.3", "6.1")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_EUICC_CERTIFICATE_EXPIRED, "8.1.3", "6.3")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_EUICC_SIGNATURE_INVALID, "8.1", "6.1")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_MATCHING_ID_REFUSED, "8.2.6", "3.8")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_EID_MISMATCH, "8.1.1", "3.8")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_NO_ELIGIBLE_PROFILE, "8.2.5", "4.3")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_CI_PK_UNKNOWN, "8.11.1", "3.9")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_INVALID_TRANSACTION_ID, "8.10.1", "3.9")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_INSUFFICIENT_MEMORY, "8.1", "4.8")
-    ROW(authenticate_client_response_esipa, AUTHENTICATE_CLIENT_ERROR_EVENT_ID_UNKNOWN, "8.9.5", "3.9")
-    ROW(get_bound_profile_package_response_esipa, GET_BOUND_PROFILE_PACKAGE_ERROR_EUICC_SIGNATURE_INVALID, "8.1", "6.1")
-    ROW(get_bound_profile_package_response_esipa, GET_BOUND_PROFILE_PACKAGE_ERROR_CONFIRMATION_CODE_MISSING, "8.2.7", "2.2")
-    ROW(get_bound_profile_package_response_esipa, GET_BOUND_PROFILE_PACKAGE_ERROR_CONFIRMATION_CODE_REFUSED, "8.2.7", "3.8")
-    ROW(get_bound_profile_package_response_esipa, GET_BOUND_PROFILE_PACKAGE_ERROR_CONFIRMATION_CODE_RETRIES_EXCEEDED, "8.2.7", "6.4")
-    ROW(get_bound_profile_package_response_esipa, GET_BOUND_PROFILE_PACKAGE_ERROR_BPP_REBINDING_REFUSED, "8.2", "3.7")
-    ROW(get_bound_profile_package_response_esipa, GET_BOUND_PROFILE_PACKAGE_ERROR_DOWNLOAD_ORDER_EXPIRED, "8.8.5", "4.10")
-    ROW(get_bound_profile_package_response_esipa, GET_BOUND_PROFILE_PACKAGE_ERROR_INVALID_TRANSACTION_ID, "8.10.1", "3.9")
-    ROW(cancel_session_response_esipa, CANCEL_SESSION_ERROR_INVALID_TRANSACTION_ID, "8.10.1", "3.9")
-    ROW(cancel_session_response_esipa, CANCEL_SESSION_ERROR_EUICC_SIGNATURE_INVALID, "8.1", "6.1")
-    ROW(provide_eim_package_result_response, PROVIDE_EIM_PACKAGE_RESULT_ERROR_EID_NOT_FOUND, "8.1.1", "3.9")
-    ROW(provide_eim_package_result_response, PROVIDE_EIM_PACKAGE_RESULT_ERROR_INVALID_EID, "8.1.1", "2.1")
-    ROW(provide_eim_package_result_response, PROVIDE_EIM_PACKAGE_RESULT_ERROR_MISSING_EID, "8.1.1", "2.2")
-#undef ROW
-};
-static const struct failure other_failure = { .subject = "1.2", .reason = "4.2" };
-static const struct failure no_request = { .subject = "1.3.1", .reason = "2.1" };        /* protocol format: invalid */
+/* An error that SGP.22 has no codes for is told as an execution error of the function's provider; the message always carries SGP.32's own
+ * name and number. */
+static const struct refusal other_failure = { .subject = "1.2", .reason = "4.2" };
+static const struct refusal no_request = { .subject = "1.3.1", .reason = "2.1" };        /* protocol format: invalid */
 
-static void put_header(json_t *o, const struct failure *why, const char *message)
+static void put_header(json_t *o, const struct refusal *why, const char *message)
 {
     json_t *status = json_pack("{s:s}", "status", why ? "Failed" : "Executed-Success");
     if (why) {
@@ -454,11 +420,9 @@ static void put_error(json_t *o, const struct esipa_json_function *f, int64_t co
 {
     char message[96];
     const char *name = der_name(f->codes, code);
-    const struct failure *why = &other_failure;
-    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
-        if (failures[i].answer == f->answer && failures[i].code == code) why = &failures[i];
+    const struct refusal *why = refusal_of_code(f->answer, code);
     snprintf(message, sizeof message, "%s(%lld)", name ? name : "error", (long long)code);
-    put_header(o, why, message);
+    put_header(o, why ? why : &other_failure, message);
 }
 
 /* json_name -- the member's name: the component's, with one exception (spec 4.3). */

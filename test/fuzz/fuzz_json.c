@@ -1,11 +1,13 @@
 /* fuzz_json.c -- ESipa in JSON: whatever is read as a request must be a message of the other binding, and whatever is an answer of the
  * eIM must be written as JSON that reads. The first octet chooses the function; two of its values are the answers of a device that was
- * pushed to, in either binding, whose results must be such as ProvideEimPackageResult can carry. */
+ * pushed to, in either binding, whose results must be such as ProvideEimPackageResult can carry, and two are answers of an SM-DP+. */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "asn1/sgp32.h"
 #include "base/json.h"
+#include "eim/es9.h"
 #include "eim/inject_wire.h"
 #include "front/esipa_json.h"
 #include "test/fuzz/replay.h"
@@ -28,6 +30,26 @@ static void answer_of_a_push(bool json, struct slice in)
     arena_free(&a);
 }
 
+/* Whatever an SM-DP+ says: what is needed is there or it is refused with a reason, and nothing is read beside it. */
+static void answer_of_an_smdp(bool large, struct slice in)
+{
+    struct arena a;
+    struct err e = { 0 };
+    struct es9 c = { .large = large, .out = { { .name = large ? "boundProfilePackage" : "serverSigned1", .needed = true },
+                                             { .name = "serverSignature1" }, { .name = "eventId", .text = true } } };
+    uint8_t *copy = malloc(in.n + 1);
+    arena_init(&a, 4 << 20);
+    if (!copy) abort();
+    memcpy(copy, in.p, in.n);
+    struct slice body = { copy, in.n };
+    enum eim_err rc = es9_read(&c, &body, &a, &e);
+    if (rc == OK ? !c.out[0].value.n || c.refused : !e.code) abort();
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < c.out[i].value.n; k++) (void)*(volatile const uint8_t *)(c.out[i].value.p + k);
+    arena_free(&a);
+    free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
     struct arena a;
@@ -37,6 +59,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     if (n == 0) return 0;
     if (p[0] >= 0xfe) {
         answer_of_a_push(p[0] == 0xff, (struct slice){ p + 1, n - 1 });
+        return 0;
+    }
+    if (p[0] >= 0xfc) {
+        answer_of_an_smdp(p[0] == 0xfd, (struct slice){ p + 1, n - 1 });
         return 0;
     }
     const struct esipa_json_function *f = esipa_json_function(functions[p[0] % 8]);

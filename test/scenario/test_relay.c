@@ -628,6 +628,27 @@ static void a_session_expires_but_its_result_may_come_late(void **state)
     assert_int_equal(smdp.got, before + 1);
 }
 
+/* Stopped at each step; a session that is open may be cancelled, and goes on when the device is let out. */
+static void a_device_in_quarantine_downloads_nothing(void **state)
+{
+    (void)state;
+    bool changed;
+    struct eid eid;
+    assert_true(eid_parse(slice_str(g.eid), false, &eid));
+    for (int k = 0; k < 3; k++) {
+        assert_ok(manage_quarantine(f.eim, &f.admin, &eid, true, SLICE("key leaked"), &changed, field_arena(&f), &e));
+        unsigned before = smdp.got;
+        assert_int_equal(step(k), 127);
+        assert_int_equal(smdp.got, before);
+        assert_true(k == 0 || says("the device is in quarantine"));
+        assert_ok(manage_quarantine(f.eim, &f.admin, &eid, false, SLICE("new certificate"), &changed, field_arena(&f), &e));
+        assert_int_equal(step(k), 0);
+    }
+    assert_ok(manage_quarantine(f.eim, &f.admin, &eid, true, SLICE("key leaked"), &changed, field_arena(&f), &e));
+    assert_int_equal(cancel(), 0);
+    assert_int_equal(gadget_state(&g, op), OP_FAILED);
+}
+
 static void nothing_is_held_during_a_call(void **state)
 {
     (void)state;
@@ -686,6 +707,7 @@ int main(void)
         T(a_profile_comes_through_the_eim), T(what_is_not_ours_is_refused), T(an_smdp_that_goes_wrong_costs_an_error_and_is_named),
         T(a_refusal_that_has_a_name_ends_the_order), T(a_cancelled_session_is_passed_on_and_fails_the_order),
         T(a_lost_answer_and_a_restart_at_each_step_change_nothing), T(a_session_expires_but_its_result_may_come_late),
+        T(a_device_in_quarantine_downloads_nothing),
         T(nothing_is_held_during_a_call), T(an_account_decides_and_its_object_identifier_must_be_there), T(a_large_package_takes_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
