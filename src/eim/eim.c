@@ -54,6 +54,7 @@ enum eim_err eim_open(struct eim **out, struct host *host, const struct eim_sett
     if (rc == OK && !(m->forward = ARENA_NEW(&m->memory, struct forward))) rc = fail(e, E_NOMEM, NULL, "no memory for the outbox");
     if (rc == OK && !(m->relays = ARENA_NEW(&m->memory, struct relay_slots))) rc = fail(e, E_NOMEM, NULL, "no memory for downloads");
     if (rc == OK) rc = contacts_open(&m->contacts, e);
+    if (rc == OK) rc = quiet_open(&m->quiet, e);
     if (rc != OK) {
         memory = m->memory;
         arena_free(&memory);
@@ -83,6 +84,7 @@ void eim_close(struct eim *m)
 {
     if (!m) return;
     contacts_close(m->contacts);
+    quiet_close(m->quiet);
     cert_trust_free(m->trust);
     pthread_rwlock_destroy(&m->lock);
     pthread_mutex_destroy(&m->enrol_lock);

@@ -34,6 +34,7 @@ extern const struct eim_settings eim_settings_default;
 #define EIM_COUNTERS(X)                                                                              \
     X(polls,               "getEimPackage requests")                                                 \
     X(polls_empty,         "polls answered noEimPackageAvailable")                                   \
+    X(polls_quiet,         "of these, answered without a read: nothing has changed since the last") \
     X(polls_unknown_eid,   "polls of an EID that is not enrolled")                                   \
     X(packages_signed,     "eUICC packages signed")                                                  \
     X(packages_delivered,  "eUICC packages delivered, redeliveries included")                        \

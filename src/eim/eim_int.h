@@ -23,6 +23,7 @@ enum {
 };
 
 struct contacts;
+struct quiet;
 struct forward;
 struct relay_slots;
 
@@ -38,6 +39,7 @@ struct eim {
 
     /* state */
     struct contacts *contacts;
+    struct quiet *quiet;
     struct forward *forward;
     struct relay_slots *relays;
     pthread_mutex_t enrol_lock;        /* guards the two below */
@@ -67,6 +69,12 @@ int64_t eim_txid_association(struct slice txid);
 
 /* eim_may_act -- I11: may something unsigned cause a package for this device now? If so it is noted as used. */
 bool eim_may_act(struct device *d, const struct eim_settings *set, int64_t now);
+
+/* quiet.c: devices that have nothing pending, in memory. A mark is what store_device_mark gave BEFORE the row was read; 0 is never noted. */
+MUST enum eim_err quiet_open(struct quiet **out, struct err *e);
+void quiet_close(struct quiet *q);
+void quiet_note(struct quiet *q, int64_t association, uint64_t mark);
+bool quiet_is(struct quiet *q, int64_t association, uint64_t mark);
 
 /* contacts.c: last contact, kept in memory and written in batches */
 MUST enum eim_err contacts_open(struct contacts **out, struct err *e);

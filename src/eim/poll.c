@@ -5,7 +5,8 @@
  *   2  an IpaEuiccDataRequest, at first contact or when results were lost; unanswered twice it comes last
  *   3  an inventory that settles an unknown outcome, or that is wanted because something changed
  *   4  the oldest operation that may be sent
- * and else "noEimPackageAvailable", which must cost one indexed read: the plan is only made once something is to be written. */
+ * and else "noEimPackageAvailable", which must cost one indexed read, or none while the row is known to be as it was (quiet.c): the plan is
+ * only made once something is to be written. */
 #include "eim/esipa_int.h"
 
 #include <stdio.h>
@@ -295,19 +296,28 @@ static bool nothing_pending(const struct device *d, const struct get_eim_package
            (!der_has(r, get_eim_package_request, r_plmn) || slice_eq(r->r_plmn, d->rplmn));
 }
 
-static void poll_known(struct esipa_work *w, struct tx *t, const struct identity *id, struct device *d,
+static void answer_nothing(struct esipa_work *w, int64_t association)
+{
+    if (!w->x->injected) {
+        contacts_note(w->m->contacts, association, eim_now(w->m));
+        COUNT(w->m, polls_empty);
+    }
+    w->x->answer = "noEimPackageAvailable";
+    work_answer(w, answer_error(w->x->arena, GET_EIM_PACKAGE_ERROR_NO_EIM_PACKAGE_AVAILABLE));
+}
+
+static void poll_known(struct esipa_work *w, struct tx *t, const struct identity *id, struct device *d, uint64_t mark,
                        const struct get_eim_package_request *r)
 {
     struct exchange *x = w->x;
     struct err e = { 0 };
-    if (!x->injected) contacts_note(w->m->contacts, d->association, eim_now(w->m));
     if (nothing_pending(d, r)) {
-        if (!x->injected) COUNT(w->m, polls_empty);
         store_read_end(t);
-        x->answer = "noEimPackageAvailable";
-        work_answer(w, answer_error(x->arena, GET_EIM_PACKAGE_ERROR_NO_EIM_PACKAGE_AVAILABLE));
+        quiet_note(w->m->quiet, d->association, mark);
+        answer_nothing(w, d->association);
         return;
     }
+    if (!x->injected) contacts_note(w->m->contacts, d->association, eim_now(w->m));
     w->plan = ARENA_NEW(x->arena, struct plan);
     enum eim_err rc = w->plan ? OK : fail(&e, E_NOMEM, NULL, "no room for a plan");
     if (rc == OK) {
@@ -339,6 +349,14 @@ void poll_handle(struct esipa_work *w, const struct get_eim_package_request *r)
     memcpy(x->eid.b, r->eid_value.p, sizeof x->eid.b);
     x->has_eid = true;
 
+    int64_t association = model_association(id->association_key, &x->eid);
+    uint64_t mark = store_device_mark(w->m->host->store, association);
+    bool plain = !der_has(r, get_eim_package_request, notify_state_change) && !der_has(r, get_eim_package_request, r_plmn);
+    if (plain && quiet_is(w->m->quiet, association, mark)) {
+        if (!x->injected) COUNT(w->m, polls_quiet);
+        answer_nothing(w, association);
+        return;
+    }
     struct tx *t;
     struct device d;
     enum eim_err rc = store_read_begin(w->m->host->store, &t, &x->err);
@@ -346,9 +364,9 @@ void poll_handle(struct esipa_work *w, const struct get_eim_package_request *r)
         work_fail(w, rc);
         return;
     }
-    rc = store_device_get(t, model_association(id->association_key, &x->eid), &d, x->arena, &x->err);
+    rc = store_device_get(t, association, &d, x->arena, &x->err);
     if (rc == OK && d.association && !memcmp(d.eid.b, x->eid.b, sizeof d.eid.b)) {
-        poll_known(w, t, id, &d, r);
+        poll_known(w, t, id, &d, mark, r);
         return;
     }
     store_read_end(t);

@@ -33,6 +33,7 @@ enum control { CTL_BEGIN_READ, CTL_BEGIN_WRITE, CTL_SAVEPOINT, CTL_RELEASE, CTL_
 struct driver {
     const char *name, *scheme;                     /* the scheme is what the URL begins with */
     bool grouped;                                  /* one writer, many jobs a COMMIT; else many writers, one job a transaction */
+    bool alone;                                    /* no other process writes to the same database */
     bool in_place;                                 /* an update writes over the row, so it is dear when the row grows */
     /* open -- `create`: make an empty database if there is none. */
     enum eim_err (*open)(struct conn **out, const struct store_options *o, enum role role, bool create, struct err *e);

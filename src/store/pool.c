@@ -104,6 +104,32 @@ void line_rollback(struct line *l)
     else l->conn->trouble = TROUBLE_NONE;
 }
 
+/* ---- marks ---- */
+
+void touched(struct tx *t, int64_t association)
+{
+    struct line *l = t->line;
+    if (!association) l->touched_n = TOUCHED_MAX + 1;
+    if (l->touched_n < TOUCHED_MAX) l->touched[l->touched_n] = association;
+    if (l->touched_n <= TOUCHED_MAX) l->touched_n++;
+}
+
+void touched_publish(struct line *l)
+{
+    atomic_ulong *marks = l->store->marks;
+    if (l->touched_n > TOUCHED_MAX)
+        for (unsigned i = 0; i < MARKS; i++) atomic_fetch_add(&marks[i], 1);
+    else
+        for (unsigned i = 0; i < l->touched_n; i++) atomic_fetch_add(&marks[l->touched[i] & (MARKS - 1)], 1);
+    l->touched_n = 0;
+}
+
+uint64_t store_device_mark(struct store *s, int64_t association)
+{
+    if (!s->driver->alone) return 0;
+    return 1 + (uint64_t)atomic_load(&s->marks[association & (MARKS - 1)]);
+}
+
 /* ---- readers ---- */
 
 enum eim_err store_read_begin(struct store *s, struct tx **out, struct err *e)

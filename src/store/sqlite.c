@@ -303,7 +303,7 @@ static enum eim_err sqlite_writable(struct conn *conn, struct err *e)
 }
 
 const struct driver sqlite_driver = {
-    .name = "sqlite", .scheme = "sqlite:", .grouped = true, .in_place = true,
+    .name = "sqlite", .scheme = "sqlite:", .grouped = true, .alone = true, .in_place = true,
     .open = sqlite_open, .close = sqlite_close, .lock = sqlite_lock, .unlock = sqlite_unlock,
     .script = sqlite_script, .control = sqlite_control, .run = sqlite_run, .step = sqlite_step,
     .int_at = sqlite_int_at, .bytes_at = sqlite_bytes_at, .changed = sqlite_changed, .finish = sqlite_finish,

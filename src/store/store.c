@@ -52,6 +52,7 @@ enum eim_err store_device_insert(struct tx *t, const struct device *d, struct er
     struct arena a;
     int64_t changed;
     row.version = 1;
+    touched(t, d->association);
     TRY(query_exec(t, Q_DEVICE_INSERT, &row, NO_ARGS, &changed, e));
     if (changed) return OK;
     arena_init(&a, 1 << 16);
@@ -65,6 +66,7 @@ enum eim_err store_device_insert(struct tx *t, const struct device *d, struct er
 enum eim_err store_device_update(struct tx *t, const struct device *d, struct err *e)
 {
     int64_t changed;
+    touched(t, d->association);
     TRY(query_exec(t, Q_DEVICE_UPDATE, d, NO_ARGS, &changed, e));
     PRESENT(changed, E_STALE, "the device changed meanwhile");
     return OK;
@@ -73,6 +75,7 @@ enum eim_err store_device_update(struct tx *t, const struct device *d, struct er
 enum eim_err store_device_delete(struct tx *t, int64_t association, struct err *e)
 {
     int64_t changed;
+    touched(t, association);
     TRY(query_exec(t, Q_CONTACT_DELETE, NULL, ARGS(V_INT(association)), NULL, e));
     TRY(query_exec(t, Q_DEVICE_DELETE, NULL, ARGS(V_INT(association)), &changed, e));
     PRESENT(changed, E_NOT_FOUND, "no such device");
@@ -121,6 +124,7 @@ enum eim_err store_device_due(struct tx *t, int64_t after, int64_t now_us, unsig
 enum eim_err store_counters_add(struct tx *t, int64_t n, struct err *e)
 {
     if (n < 0 || n > COUNTER_MOST) return fail(e, E_INVALID, NULL, "counters can be raised by 0 to %d", COUNTER_MOST);
+    touched(t, 0);
     return query_exec(t, Q_COUNTERS_ADD, NULL, ARGS(V_INT(n), V_INT(COUNTER_MOST), V_INT(COUNTER_MOST - n)), NULL, e);
 }
 

@@ -92,6 +92,10 @@ MUST enum eim_err store_device_insert(struct tx *t, const struct device *d, stru
  * E_STALE when it is not (or the row is gone). Does not change d. */
 MUST enum eim_err store_device_update(struct tx *t, const struct device *d, struct err *e);
 MUST enum eim_err store_device_delete(struct tx *t, int64_t association, struct err *e);   /* with all its rows; E_NOT_FOUND */
+/* store_device_mark -- taken before a row is read: as long as the mark is the same, the row is what was read, or gone. It changes after the
+ * COMMIT of a change and before anybody is told of it, sometimes without one, and when the store is in trouble. 0: nobody can tell, since
+ * others may write to this database (PostgreSQL). Never blocks. */
+uint64_t store_device_mark(struct store *s, int64_t association);
 struct device_list { struct device *v; size_t n; };
 /* store_device_list -- up to `limit` devices of a tenant with association > after, in that order. */
 MUST enum eim_err store_device_list(struct tx *t, int64_t tenant, int64_t after, unsigned limit, struct device_list *out,

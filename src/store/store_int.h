@@ -15,6 +15,7 @@ enum {
     AGAIN_MAX = 3,                                 /* tries after a serialization failure or deadlock */
     READER_WAIT_S = 5,                             /* how long store_read_begin waits for a free connection */
     RECONNECT_MS = 250,                            /* least time between two attempts to connect */
+    MARKS = 1 << 16, TOUCHED_MAX = 2 * BATCH_MAX,  /* store_device_mark */
 };
 
 /* A connection that is made anew when it was lost. */
@@ -22,6 +23,8 @@ struct line {
     struct store *store;
     struct conn *conn;                             /* NULL: lost */
     enum role role;
+    unsigned touched_n;                            /* devices written in this transaction; above TOUCHED_MAX: any */
+    int64_t touched[TOUCHED_MAX];
 };
 
 struct tx {
@@ -39,6 +42,7 @@ struct store {
     char *url;
     /* state */
     atomic_long fail_at;
+    atomic_ulong marks[MARKS];                     /* by the low bits of the association: how often a device of these was written */
     pthread_mutex_t lock;                          /* of all below */
     pthread_cond_t idle;                           /* a reader came back */
     struct tx readers[READERS_MAX], *free_readers[READERS_MAX];
@@ -58,6 +62,10 @@ MUST enum eim_err line_control(struct line *l, enum control what, struct err *e)
 /* line_begin -- get ready and begin. */
 MUST enum eim_err line_begin(struct line *l, enum control what, struct err *e);
 void line_rollback(struct line *l);
+
+/* touched -- this transaction writes the device's row; 0: the rows of many. touched_publish -- it has ended, well or not, and nobody was told yet. */
+void touched(struct tx *t, int64_t association);
+void touched_publish(struct line *l);
 
 /* store_clock_us -- monotonic, for waiting on threads; never stored, never decided upon. */
 int64_t store_clock_us(void);

@@ -122,7 +122,9 @@ static void batch_run(struct line *l, struct batch *b, struct writer *w)
     if (!alive) {
         line_rollback(l);
         batch_failed(b, &why);
+        touched(&(struct tx){ .line = l }, 0);     /* what is in the database now? Whoever wants to know shall read */
     }
+    touched_publish(l);
 }
 
 /* ---- one job a transaction ---- */
@@ -149,6 +151,7 @@ static void one_run(struct line *l, struct batch *b)
 {
     bool again = true;
     for (int i = 0; again && i <= AGAIN_MAX; i++) single_run(l, b, &again);
+    touched_publish(l);
 }
 
 /* ---- the threads ---- */

@@ -232,6 +232,22 @@ static void several_operations_run_in_order_one_in_flight(void **state)
     assert_enabled(g.b);
 }
 
+/* What is known of a quiet device ends with the change, whoever makes it. */
+static void a_quiet_device_is_given_what_is_ordered_after(void **state)
+{
+    (void)state;
+    gadget_settle(&g);
+    bool sqlite = strcmp(store_engine(f.store), "sqlite") == 0;
+    for (int i = 0; i < 3; i++) {
+        uint64_t before = FIELD_COUNT(&f, polls_quiet);
+        for (int k = 0; k < 3; k++) assert_int_equal(gadget_contact(&g), SIM_IDLE);
+        assert_int_equal(FIELD_COUNT(&f, polls_quiet) - before, sqlite ? 3 : 0);
+        int64_t op = gadget_order(&g, "{\"psmos\":[{\"getRAT\":{}}]}");
+        gadget_settle(&g);
+        assert_int_equal(gadget_state(&g, op), OP_DONE);
+    }
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, up, down)
@@ -246,6 +262,7 @@ int main(void)
         T(a_pending_operation_is_cancelled_and_a_sent_one_is_not),
         T(an_operation_that_nobody_fetches_expires),
         T(several_operations_run_in_order_one_in_flight),
+        T(a_quiet_device_is_given_what_is_ordered_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

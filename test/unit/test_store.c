@@ -135,6 +135,38 @@ static void an_update_of_an_older_version_is_stale(void **state)
     end();
 }
 
+/* What a mark promises: it is another after each change and only then, and before the writer is told. */
+static void a_mark_changes_with_its_device(void **state)
+{
+    begin(state);
+    enum { MANY = 200 };
+    static struct device devices[MANY];
+    struct step many[MANY];
+    struct device d = a_device(5), other = a_device(6), stale;
+    uint64_t was, now;
+    for (int i = 0; i < MANY; i++) {
+        devices[i] = a_device(100 + i);
+        many[i] = (struct step){ .what = DEVICE_INSERT, .p = &devices[i] };
+    }
+    bool alone = strcmp(store_engine(s), "sqlite") == 0;        /* to the other engine, others may write */
+#define CHANGES(yes, ...)                                          \
+    was = store_device_mark(s, 5);                                 \
+    __VA_ARGS__;                                                   \
+    now = store_device_mark(s, 5);                                 \
+    assert_int_equal(was && now, alone);                           \
+    assert_int_equal(was != now, alone && yes);
+    CHANGES(true, good(WRITE(s, W(DEVICE_INSERT, &d))))
+    CHANGES(false, good(WRITE(s, W(DEVICE_INSERT, &other))))
+    CHANGES(false, READ(s, good(store_device_get(t, 5, &stale, &a, &e))))
+    CHANGES(true, good(WRITE(s, W(DEVICE_UPDATE, &d))))
+    CHANGES(true, good(WRITE(s, W(COUNTERS_ADD, .a = 1))))
+    CHANGES(true, good(WRITE(s, W(DEVICE_DELETE, .a = 5))))
+    CHANGES(true, good(script_run(s, many, MANY, &e)))         /* more devices in one job than are remembered one by one */
+    CHANGES(true, store_fail_at(s, 1); bad(E_STORE, WRITE(s, W(DEVICE_UPDATE, &other))))
+#undef CHANGES
+    end();
+}
+
 /* everything_of -- a row of each kind that belongs to a device. */
 static void everything_of(int64_t association)
 {
@@ -748,7 +780,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(identities_are_inserted_replaced_and_listed), BOTH(a_device_comes_back_as_it_was_written),
-        BOTH(a_second_device_of_the_same_number_is_refused), BOTH(an_update_of_an_older_version_is_stale),
+        BOTH(a_second_device_of_the_same_number_is_refused), BOTH(an_update_of_an_older_version_is_stale), BOTH(a_mark_changes_with_its_device),
         BOTH(a_deleted_device_takes_its_rows_along_and_no_others), BOTH(rows_of_no_device_are_refused),
         BOTH(a_list_of_devices_is_read_page_by_page), BOTH(the_sweep_finds_what_is_due_and_starts_over),
         BOTH(counters_are_raised_up_to_their_ceiling), BOTH(labels_are_text_and_nothing_else),

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 enum { THREADS = 4, ROUNDS = 50 };
@@ -409,6 +410,60 @@ static void more_threads_than_readers_wait_for_each_other(void **state)
     store_close(s);
 }
 
+/* ---- marks ---- */
+
+struct marked { struct store *s; atomic_long told; atomic_bool over; long seen; };
+
+/* A row that was read under a mark is never older than what its writer was told of, as long as the mark stands. */
+static void *believe(void *arg)
+{
+    struct marked *m = arg;
+    struct arena a;
+    arena_init(&a, 1 << 16);
+    while (!m->over) {
+        struct device d;
+        uint64_t mark = store_device_mark(m->s, 7);
+        arena_reset(&a);
+        READ(m->s, good(store_device_get(t, 7, &d, &a, &e)));
+        for (int i = 0; i < 100; i++) {
+            long told = m->told;
+            if (store_device_mark(m->s, 7) != mark) break;
+            if (d.counter < told) flunk("counter %ld is believed, %ld was told", (long)d.counter, told);
+            m->seen++;
+        }
+    }
+    arena_free(&a);
+    return NULL;
+}
+
+static void what_a_mark_covers_is_never_older_than_what_was_told(void **state)
+{
+    enum { BELIEVERS = 2 };
+    struct marked m[BELIEVERS] = { 0 };
+    pthread_t thread[BELIEVERS];
+    struct store *s = open_url(fresh_url(state));
+    struct device d = a_device(7);
+    d.counter = 0;
+    good(WRITE(s, W(DEVICE_INSERT, &d)));
+    for (int i = 0; i < BELIEVERS; i++) {
+        m[i].s = s;
+        assert_int_equal(pthread_create(&thread[i], NULL, believe, &m[i]), 0);
+    }
+    for (d.version = 1; d.version <= 2 * ROUNDS; d.version++) {
+        d.counter = d.version;
+        good(WRITE(s, W(DEVICE_UPDATE, &d)));
+        for (int i = 0; i < BELIEVERS; i++) m[i].told = d.counter;
+    }
+    long seen = 0;
+    for (int i = 0; i < BELIEVERS; i++) m[i].over = true;
+    for (int i = 0; i < BELIEVERS; i++) {
+        pthread_join(thread[i], NULL);
+        seen += m[i].seen;
+    }
+    assert_true(seen > 0);
+    store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,7 +471,7 @@ int main(void)
         SQLITE(jobs_of_one_thread_are_done_in_order_on_sqlite), BOTH(a_full_queue_is_said_at_once), BOTH(closing_finishes_what_was_queued),
         BOTH(a_job_that_is_done_may_submit_the_next), BOTH(inline_writes_are_done_when_submit_returns),
         BOTH(of_two_writers_of_one_version_only_one_wins), BOTH(a_deadlock_is_tried_again),
-        BOTH(more_threads_than_readers_wait_for_each_other), SQLITE(the_log_is_not_kept_for_ever),
+        BOTH(more_threads_than_readers_wait_for_each_other), SQLITE(the_log_is_not_kept_for_ever), SQLITE(what_a_mark_covers_is_never_older_than_what_was_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
