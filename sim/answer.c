@@ -1,7 +1,8 @@
 /* answer.c -- what the IPA answers itself: IpaEuiccDataRequest (BF52) and ProfileDownloadTriggerRequest (BF54). */
 #include "sim/ipa_int.h"
 
-enum { DATA_BAD_TAG_LIST = 1, DATA_UNKNOWN_CI = 5, DATA_ECALL = 104, REASON_UNDEFINED = 127 };
+enum { DATA_BAD_TAG_LIST = 1, DATA_UNKNOWN_CI = 5, DATA_ECALL = 104, REASON_UNDEFINED = 127,
+       INDIRECT_FEATURES = 6 };        /* indirectRspServerCommunication, eimDownloadDataHandling */
 
 /* ---- BF52 ---------------------------------------------------------------------------------------------------- */
 
@@ -51,6 +52,11 @@ static struct slice card_field(struct sim_ipa *p, uint32_t function, uint32_t fi
     struct slice value;
     struct tlv t;
     return ipa_ask(p, function, ipa_none, &value, a) && tlv_find(value, field, &t) ? TLV(a, as, t.value) : ipa_none;
+}
+
+struct slice ipa_configured(struct sim_ipa *p, uint32_t field, uint32_t as, struct arena *a)
+{
+    return card_field(p, T_CONFIGURED_DATA, field, as, a);
 }
 
 static struct slice whole(struct sim_ipa *p, uint32_t function, struct arena *a)
@@ -128,20 +134,20 @@ static struct slice bits_as_octets(uint32_t tag, unsigned bits, unsigned width, 
 
 static struct slice capabilities(struct sim_ipa *p, struct arena *a)
 {
-    unsigned features = p->config->features ? p->config->features : 1;
+    unsigned features = p->config->features ? p->config->features : p->download == SIM_DOWNLOAD_INDIRECT ? INDIRECT_FEATURES : 1;
     if (ipa_is(p, SIM_Q(CAPS_BYTES)))
         return TLV(a, T_C8, bits_as_octets(T_0, features, 4, a), bits_as_octets(T_1, 1, 1, a));
     return TLV(a, T_C8, tlv_put_bits(a, T_0, features, 6), tlv_put_bits(a, T_1, 1, 5));
 }
 
 /* tac, LTE from release 14, and an IMEI made from the EID. */
-static struct slice device_info(const struct sim_ipa *p, struct arena *a)
+struct slice ipa_device_info(const struct sim_ipa *p, uint32_t tag, struct arena *a)
 {
     uint8_t imei[8] = { 0x53, 0x20, 0x61, 0x10 };
     for (int i = 4; i < 8; i++)
         imei[i] = p->card->eid[7 + i];
     imei[7] |= 0xF0;
-    return TLV(a, T_C9, TLV(a, T_0, SLICE("\x53\x20\x61\x10")), TLV(a, T_C1, TLV(a, T_5, SLICE("\x0E\x00\x00"))),
+    return TLV(a, tag, TLV(a, T_0, SLICE("\x53\x20\x61\x10")), TLV(a, T_C1, TLV(a, T_5, SLICE("\x0E\x00\x00"))),
                TLV(a, T_2, slice_of(imei, sizeof imei)));
 }
 
@@ -158,7 +164,7 @@ static struct slice member(struct sim_ipa *p, const struct data_request *r, uint
     case T_C5:
     case T_C6: return certificate(p, tag, a);
     case T_C8: return capabilities(p, a);
-    default: return device_info(p, a);
+    default: return ipa_device_info(p, T_C9, a);
     }
 }
 
@@ -217,18 +223,26 @@ static bool trigger_ok(struct sim_ipa *p, struct slice data, struct arena *a)
     }
 }
 
+bool ipa_trigger_read(struct sim_ipa *p, struct slice request, struct tlv *data, struct tlv *txid, struct arena *a)
+{
+    struct tlv outer;
+    *data = *txid = (struct tlv){ 0 };
+    if (!tlv_only(request, &outer))
+        return false;
+    struct slice s = outer.value;
+    (void)tlv_take(&s, T_C0, data);
+    (void)tlv_take(&s, T_2, txid);
+    return tlv_well_formed(s) && (!data->tag || trigger_ok(p, data->value, a));
+}
+
 struct slice ipa_trigger(struct sim_ipa *p, struct slice request, struct arena *a)
 {
-    struct tlv outer, data = { 0 }, txid = { 0 };
+    struct tlv data, txid;
     if (ipa_is(p, SIM_Q(TRIGGER_SILENT)))
         return ipa_none;
-    if (!tlv_only(request, &outer))
-        return ipa_error(p, ipa_none, IPA_INVALID_FORMAT, a);
-    struct slice s = outer.value;
-    bool has_data = tlv_take(&s, T_C0, &data);
-    (void)tlv_take(&s, T_2, &txid);
+    bool good = ipa_trigger_read(p, request, &data, &txid, a);
     struct slice id = txid.tag ? txid.raw : ipa_none;
-    if (!tlv_well_formed(s) || (has_data && !trigger_ok(p, data.value, a)))
+    if (!good)
         return ipa_error(p, id, IPA_INVALID_FORMAT, a);
     struct slice result;
     if (p->card->ecall || ipa_is(p, SIM_Q(ECALL)))

@@ -22,11 +22,11 @@ int card_fallback_holder(const struct sim_euicc *c);     /* slot with the fallba
 void card_profile_gone(struct sim_euicc *c, int slot);   /* the profile is deleted: nothing refers to its slot any more */
 
 /* ---- store.c: results and notifications waiting for removal ---- */
-enum card_kind { CARD_RESULT, CARD_NOTIFICATION };
+enum card_kind { CARD_RESULT, CARD_NOTIFICATION, CARD_INSTALLATION };
 struct card_item {
     enum card_kind kind;
     uint32_t seq;
-    struct slice bytes;                /* CARD_RESULT: BF51; CARD_NOTIFICATION: BF2F || 5F37. Borrowed from the store */
+    struct slice bytes;                /* CARD_RESULT: BF51; CARD_NOTIFICATION: BF2F || 5F37; CARD_INSTALLATION: BF37. Borrowed from the store */
 };
 /* the events of a NotificationMetadata, as bits of NotificationEvent */
 enum card_event { CARD_INSTALL = 1, CARD_ENABLE = 2, CARD_DISABLE = 4, CARD_DELETE = 8 };
@@ -62,6 +62,17 @@ int64_t card_eim_type(const struct sim_eim *eim);
 struct slice card_load_package(struct sim_euicc *c, struct slice request, struct arena *a);
 /* card_rollback_result -- the result that replaces the one `old` (BF51) after a rollback; its own sequence number. */
 struct slice card_rollback_result(struct sim_euicc *c, struct slice old, uint32_t seq, struct arena *a);
+
+/* ---- profile.c: a profile comes onto the card (SGP.22 5.7.5 to 5.7.7, 5.7.13, 5.7.14) ---- */
+struct slice card_challenge(struct sim_euicc *c, struct slice body, struct arena *a);
+struct slice card_authenticate_server(struct sim_euicc *c, struct slice body, struct arena *a);
+struct slice card_prepare_download(struct sim_euicc *c, struct slice body, struct arena *a);
+struct slice card_load_bound(struct sim_euicc *c, struct slice body, struct arena *a);
+struct slice card_cancel_session(struct sim_euicc *c, struct slice body, struct arena *a);
+void card_session_end(struct sim_euicc *c);
+/* card_info2 -- EUICCInfo2 (BF22), es10b.c. card_aid -- 4F of the profile in a slot, profiles.c. */
+struct slice card_info2(struct sim_euicc *c, struct slice body, struct arena *a);
+struct slice card_aid(unsigned slot, struct arena *a);
 
 /* ---- profiles.c ---- */
 /* card_profile_list -- BF2D response for a ProfileInfoListRequest's fields, with slot `enabled` shown as enabled. */

@@ -13,6 +13,7 @@ int cmd_show(int argc, char **argv);
 int cmd_quirks(int argc, char **argv);
 int cmd_fleet(int argc, char **argv);
 int cmd_ipa(int argc, char **argv);
+int cmd_smdp(int argc, char **argv);
 
 /* cmd_number -- a decimal number from 0 to max, all of `text`; else a message on standard error and false. */
 bool cmd_number(const char *option, const char *text, uint64_t max, uint64_t *out);

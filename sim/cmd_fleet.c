@@ -38,6 +38,9 @@ static const struct { struct option o; const char *arg, *help; } rows[] = {
     { { "quirk", 1, NULL, 'q' }, "NAME[=N|=P%]", "N devices, P percent or all misbehave so (see `eimsim quirks`)" },
     { { "binding", 1, NULL, 'b' }, "asn1|json", "how ESipa is written on the wire [asn1]" },
     { { "notify", 1, NULL, 'a' }, "HOST[:PORT]", "the SM-DP+ address in the notifications of all profiles [smdp-a.example.com, ...]" },
+    { { "download", 1, NULL, 'd' }, "WAY", "a download trigger is followed: direct, indirect (through the eIM) or both (in turn)" },
+    { { "smdp-cacert", 1, NULL, 'D' }, "FILE", "PEM that TLS to SM-DP+ trusts [DIR/ci.pem of --pki]" },
+    { { "confirm", 1, NULL, 'K' }, "CODE", "the confirmation code that every owner types" },
     { { "fresh", 0, NULL, 'f' }, "", "a new connection for each message" },
     { { "until-idle", 0, NULL, 'U' }, "", "end when every device has met \"nothing pending\" once" },
     { { "seconds", 1, NULL, 'T' }, "S", "end after so many seconds, whatever the state; status 1 with --until-idle" },
@@ -94,6 +97,17 @@ static bool binding(struct fleet_options *o, const char *text)
     return false;
 }
 
+static bool way(struct fleet_options *o, const char *text)
+{
+    bool both = strcmp(text, "both") == 0;
+    o->c.direct = both || strcmp(text, "direct") == 0;
+    o->c.indirect = both || strcmp(text, "indirect") == 0;
+    if (o->c.direct || o->c.indirect)
+        return true;
+    fprintf(stderr, "eimsim: --download: direct, indirect or both is wanted, not \"%s\"\n", text);
+    return false;
+}
+
 static bool option(struct fleet_options *o, int which)
 {
     uint64_t v = 0;
@@ -114,6 +128,9 @@ static bool option(struct fleet_options *o, int which)
     case 'q': good = o->n_quirk_args < SIM_QUIRK_COUNT; if (good) o->quirk_args[o->n_quirk_args++] = optarg; break;
     case 'b': good = binding(o, optarg); break;
     case 'a': o->smdp = optarg; break;
+    case 'd': good = way(o, optarg); break;
+    case 'D': o->c.smdp_ca = optarg; break;
+    case 'K': o->c.ipa.confirmation_code = optarg; break;
     case 'f': o->c.fresh = true; break;
     case 'U': o->c.until_idle = true; break;
     case 'T': good = cmd_number("--seconds", optarg, 86400 * 365, &o->seconds); break;
@@ -288,6 +305,8 @@ static int with_files(struct fleet_options *o, struct sim_world *w)
         return cmd_failed(&e);
     w->pki = &pki;
     arena_init(&a, 2 * BLOB_MAX);
+    if (!o->c.smdp_ca)
+        o->c.smdp_ca = arena_printf(&a, "%s/ci.pem", o->pki);
     uint8_t *blob = arena_alloc(&a, BLOB_MAX);
     if (!blob || file_read(o->blob, false, blob, BLOB_MAX, &n, &e) != OK) {
         (void)cmd_failed(&e);

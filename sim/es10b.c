@@ -131,11 +131,13 @@ static struct slice notification(struct sim_euicc *c, struct slice item, struct 
     return TLV(a, T_SEQUENCE, item, cert, c->world->pki->eum);
 }
 
-/* The event bits of a stored notification: BF2F{80, 81 events, ...}. */
+/* The event bits of a stored notification: BF2F{80, 81 events, ...}, or BF37{BF27{80, BF2F ...}}. */
 static unsigned events_of(struct slice item)
 {
     struct tlv metadata, t;
     unsigned bits = 0;
+    if (tlv_find(item, T_INSTALLATION_RESULT, &t))
+        return CARD_INSTALL;
     if (tlv_next(&item, &metadata) && tlv_find(metadata.value, T_1, &t) && t.value.n == 2)
         for (unsigned i = 0; i < 4; i++)
             bits |= (unsigned)(t.value.p[1] >> (7 - i) & 1) << i;
@@ -162,9 +164,9 @@ static struct slice retrieve(struct sim_euicc *c, struct slice body, struct aren
             continue;
         if ((by.tag == T_0 && it.seq != seq) || (by.tag == T_1 && !(events_of(it.bytes) & events)))
             continue;
-        if (!results && cert.n == 0)
+        if (it.kind == CARD_NOTIFICATION && cert.n == 0)
             cert = sim_euicc_cert(c, a);
-        tlv_add(&l, results ? TLV(a, 0, it.bytes) : notification(c, it.bytes, cert, a));
+        tlv_add(&l, results || it.kind == CARD_INSTALLATION ? TLV(a, 0, it.bytes) : notification(c, it.bytes, cert, a));
     }
     return TLV(a, T_RETRIEVE_NOTIFICATIONS, tlv_list_end(a, results ? T_C2 : T_C0, &l));
 }
@@ -307,7 +309,7 @@ static struct slice info1(struct sim_euicc *c, struct slice body, struct arena *
     return TLV(a, T_EUICC_INFO1, TLV(a, T_2, SLICE("\x02\x02\x02")), ci_lists(c, a));
 }
 
-static struct slice info2(struct sim_euicc *c, struct slice body, struct arena *a)
+struct slice card_info2(struct sim_euicc *c, struct slice body, struct arena *a)
 {
     (void)body;
     struct slice resources = TLV(a, T_4, tlv_put_int(a, T_1, 0), TLV(a, T_2, SLICE("\x00\x04\x00\x00")),
@@ -317,14 +319,6 @@ static struct slice info2(struct sim_euicc *c, struct slice body, struct arena *
                TLV(a, T_3, SLICE("\x01\x00\x00")), resources, TLV(a, T_5, SLICE("\x04\x70\x80")), TLV(a, T_8, SLICE("\x02\x98")),
                ci_lists(c, a), TLV(a, T_OCTETS, SLICE("\x01\x00\x00")), tlv_put_str(a, T_UTF8, "EIMSIM-1"),
                tlv_put_int(a, T_16, 0), iot);
-}
-
-static struct slice challenge(struct sim_euicc *c, struct slice body, struct arena *a)
-{
-    uint8_t r[16];
-    (void)body;
-    c->world->env->random(c->world->env, r, sizeof r);
-    return TLV(a, T_CHALLENGE, TLV(a, T_0, slice_of(r, sizeof r)));
 }
 
 static struct slice get_eid(struct sim_euicc *c, struct slice body, struct arena *a)
@@ -380,9 +374,11 @@ static const struct { uint32_t tag; struct slice (*run)(struct sim_euicc *c, str
     { T_FALLBACK_RETURN, fallback_return },    { T_EMERGENCY_ON, emergency_on },
     { T_EMERGENCY_OFF, emergency_off },        { T_CONNECTIVITY, connectivity },
     { T_SET_DEFAULT_DP, set_default_dp },      { T_EUICC_INFO1, info1 },
-    { T_EUICC_INFO2, info2 },                  { T_CHALLENGE, challenge },
+    { T_EUICC_INFO2, card_info2 },             { T_CHALLENGE, card_challenge },
     { T_GET_EID, get_eid },                    { T_PROFILES_INFO, profiles_info },
     { T_GET_RAT, get_rat },                    { T_CONFIGURED_DATA, configured_data },
+    { T_AUTHENTICATE_SERVER, card_authenticate_server }, { T_PREPARE_DOWNLOAD, card_prepare_download },
+    { T_BOUND_PACKAGE, card_load_bound },      { T_CANCEL_SESSION, card_cancel_session },
 };
 
 struct slice sim_euicc_es10b(struct sim_euicc *c, struct slice request, struct arena *a)

@@ -21,6 +21,7 @@ void sim_euicc_rest(struct sim_euicc *c)
 void sim_euicc_free(struct sim_euicc *c)
 {
     sim_euicc_rest(c);
+    card_session_end(c);
     buf_free(&c->stored);
 }
 

@@ -62,6 +62,7 @@ struct sim_euicc {
     uint32_t checks;                   /* statistics: signatures of eIMs that were verified, well or badly */
     const struct sim_blob *default_dp; /* default SM-DP+ address, or NULL */
     const struct sim_blob *immediate_config;         /* fields of ConfigureImmediateEnable, or NULL */
+    struct card_session *session;      /* a download session with an SM-DP+, or NULL; see profile.c */
     struct buf stored;                 /* results and notifications, see store.c */
     struct private_key *key;           /* made when needed, dropped by sim_euicc_rest */
     uint8_t cert_sig[SIGNATURE_SIZE];

@@ -47,7 +47,7 @@ enum device_state { RUNNING, IDLE, STUCK, FAULTY };
 struct worker {
     struct sim_fleet *f;
     pthread_t thread;
-    struct httpc *http;
+    struct httpc *http, *es9;          /* es9: to SM-DP+, or NULL */
     struct buf reply;
     struct arena arena;
     struct sim_counters counters;      /* since they were last added to the fleet's */
@@ -124,6 +124,8 @@ static bool populate(struct sim_fleet *f)
         for (unsigned q = 0; q < SIM_QUIRK_COUNT; q++)
             if (picked(c, i, c->quirk_devices[q], q + 1))
                 d->card.quirks |= UINT64_C(1) << q;
+        if (c->direct || c->indirect)
+            d->ipa.download = c->direct && (!c->indirect || i % 2 == 0) ? SIM_DOWNLOAD_DIRECT : SIM_DOWNLOAD_INDIRECT;
         if (picked(c, i, c->no_coverage, 0))
             d->ipa.no_coverage = 1U << c->no_coverage_operator;
         arena_reset(&a);
@@ -230,6 +232,23 @@ static enum sim_reply https_post(void *arg, struct slice request, struct slice *
     return SIM_REFUSED;
 }
 
+/* ---- ES9+ over HTTPS (SGP.22 6.5) ---------------------------------------------------------------------------- */
+
+static enum sim_reply es9_post(void *arg, const char *address, const char *function, struct slice json, struct slice *reply, struct arena *a)
+{
+    static const char *const headers[] = { "Content-Type: application/json;charset=UTF-8", "X-Admin-Protocol: gsma/rsp/v2.1.0", NULL };
+    struct worker *w = arg;
+    const char *url = arena_printf(a, "https://%s/gsma/rsp2/es9plus/%s", address, function);
+    struct err e = { 0 };
+    int status;
+    if (!url || httpc_request(w->es9, "POST", url, headers, json, &status, &w->reply, &e) != OK || status >= 500)
+        return SIM_LOST;
+    if (status != 200 && status != 204)
+        return SIM_REFUSED;
+    *reply = arena_copy(a, buf_slice(&w->reply));
+    return reply->n == w->reply.n ? SIM_REPLY : SIM_LOST;
+}
+
 /* ---- serving ------------------------------------------------------------------------------------------------- */
 
 static int64_t jittered(const struct sim_fleet *f, struct sim_device *d, int64_t us)
@@ -273,7 +292,7 @@ static void *serve(void *arg)
 {
     struct worker *w = arg;
     struct sim_fleet *f = w->f;
-    const struct sim_transport t = { https_post, w };
+    const struct sim_transport t = { https_post, w, w->es9 ? es9_post : NULL };
     pthread_mutex_lock(&f->lock);
     while (!f->stop) {
         int64_t now = now_us();
@@ -307,8 +326,10 @@ static enum eim_err worker_open(struct sim_fleet *f, struct worker *w, struct er
     struct httpc_config hc = { .ca_file = f->c.ca_file, .user_agent = "gsma-rsp-ipad", .fresh = f->c.fresh };
     w->f = f;
     buf_init(&w->reply, SIM_IPA_ARENA / 4);
+    struct httpc_config dp = { .ca_file = f->c.smdp_ca, .user_agent = "gsma-rsp-lpad", .total_us = 10000000, .reply_bytes = SIM_IPA_ARENA / 4 };
     arena_init(&w->arena, SIM_IPA_ARENA);
-    return httpc_new(&w->http, &hc, e);
+    TRY(httpc_new(&w->http, &hc, e));
+    return f->c.direct ? httpc_new(&w->es9, &dp, e) : OK;
 }
 
 enum eim_err sim_fleet_start(struct sim_fleet *f, struct err *e)
@@ -322,6 +343,7 @@ enum eim_err sim_fleet_start(struct sim_fleet *f, struct err *e)
             rc = fail(e, E_IO, NULL, "thread %u of %u does not start", i + 1, f->c.threads);
         if (rc != OK) {
             httpc_free(f->workers[i].http);
+            httpc_free(f->workers[i].es9);
             arena_free(&f->workers[i].arena);
             sim_fleet_stop(f);
             return rc;
@@ -357,6 +379,7 @@ void sim_fleet_stop(struct sim_fleet *f)
         struct worker *w = &f->workers[i];
         pthread_join(w->thread, NULL);
         httpc_free(w->http);
+        httpc_free(w->es9);
         buf_free(&w->reply);
         arena_free(&w->arena);
     }

@@ -41,6 +41,8 @@ struct sim_fleet_config {
     int64_t interval_us;               /* between two contacts */
     unsigned jitter_pct;
     bool sleep;                        /* one contact in eight is followed by eight intervals of sleep */
+    const char *smdp_ca;               /* PEM, what TLS to SM-DP+ trusts */
+    bool indirect, direct;             /* how it does; both: in turn, the first device directly */
     bool json;                         /* the JSON binding; results in both spellings in turn */
     bool fresh;                        /* a new connection for each message */
     bool until_idle;                   /* each device stops at its first contact that ends with nothing pending */

@@ -72,8 +72,9 @@ static bool strikes(struct sim_ipa *p, uint32_t ppm)
     return ppm && p->random % 1000000 < ppm;
 }
 
-static enum sim_reply post(struct sim_ipa *p, const struct sim_transport *t, struct slice message, struct slice *reply,
-                           struct sim_counters *n, struct arena *a)
+/* To the eIM, or with `address` to an SM-DP+. */
+static enum sim_reply carry(struct sim_ipa *p, const struct sim_transport *t, const char *address, const char *function, struct slice message,
+                            struct slice *reply, struct sim_counters *n, struct arena *a)
 {
     enum sim_reply got = SIM_LOST;
     uint32_t half = p->config->loss_ppm / 2;
@@ -83,7 +84,7 @@ static enum sim_reply post(struct sim_ipa *p, const struct sim_transport *t, str
     } else if (strikes(p, half)) {
         n->lost_requests++;
     } else {
-        got = t->post(t->arg, message, reply, a);
+        got = address ? t->es9(t->arg, address, function, message, reply, a) : t->post(t->arg, message, reply, a);
         if (got == SIM_LOST) {
             n->transport_errors++;
         } else if (strikes(p, p->config->loss_ppm - half)) {
@@ -97,6 +98,18 @@ static enum sim_reply post(struct sim_ipa *p, const struct sim_transport *t, str
     else
         p->failures = 0;
     return got;
+}
+
+enum sim_reply ipa_post(struct sim_ipa *p, const struct sim_transport *t, struct slice message, struct slice *reply,
+                        struct sim_counters *n, struct arena *a)
+{
+    return carry(p, t, NULL, NULL, message, reply, n, a);
+}
+
+enum sim_reply ipa_es9(struct sim_ipa *p, const struct sim_transport *t, const char *address, const char *function, struct slice json,
+                       struct slice *reply, struct sim_counters *n, struct arena *a)
+{
+    return carry(p, t, address, function, json, reply, n, a);
 }
 
 /* ---- results ------------------------------------------------------------------------------------------------- */
@@ -211,7 +224,7 @@ static enum sim_contact deliver(struct sim_ipa *p, const struct sim_transport *t
     struct slice message = result_message(p, &notifications, a), reply;
     if (tlv_is_bad(message))
         return SIM_FAULT;
-    enum sim_reply got = post(p, t, message, &reply, n, a);
+    enum sim_reply got = ipa_post(p, t, message, &reply, n, a);
     if (got == SIM_LOST)
         return SIM_RETRY;
     enum sim_contact said = got == SIM_REFUSED ? SIM_LATER : read_result_reply(p, reply, n, a);
@@ -226,7 +239,7 @@ static enum sim_contact deliver(struct sim_ipa *p, const struct sim_transport *t
     }
     n->results++;
     n->notifications += notifications;
-    if (ipa_is(p, SIM_Q(DUPLICATE)) && post(p, t, message, &reply, n, a) == SIM_REPLY)
+    if (ipa_is(p, SIM_Q(DUPLICATE)) && ipa_post(p, t, message, &reply, n, a) == SIM_REPLY)
         (void)read_result_reply(p, reply, n, a);
     owe_nothing(p);
     return SIM_IDLE;
@@ -363,8 +376,25 @@ static enum sim_contact owe_own(struct sim_ipa *p, struct slice answer)
     return owe(p, answer, false, false) ? SIM_IDLE : SIM_FAULT;
 }
 
+static bool card_busy(const struct sim_ipa *p)
+{
+    return p->card->ecall || ipa_is(p, SIM_Q(ECALL));
+}
+
+static enum sim_contact triggered(struct sim_ipa *p, const struct sim_transport *t, struct slice trigger, struct sim_counters *n, struct arena *a)
+{
+    struct tlv data, txid;
+    bool quirky = card_busy(p) || ipa_is(p, SIM_Q(TRIGGER_SILENT));
+    if (p->download == SIM_DOWNLOAD_NOT || quirky || !ipa_trigger_read(p, trigger, &data, &txid, a))
+        return owe_own(p, ipa_trigger(p, trigger, a));
+    struct slice answer = ipa_download(p, t, trigger, n, a);
+    if (answer.n == 0)
+        return SIM_IDLE;               /* and polls on */
+    return owe(p, answer, false, false) ? SIM_IDLE : SIM_FAULT;
+}
+
 /* Handle what a poll brought. SIM_IDLE with *done: nothing is pending. */
-static enum sim_contact on_reply(struct sim_ipa *p, struct slice reply, bool *done, struct sim_counters *n, struct arena *a)
+static enum sim_contact on_reply(struct sim_ipa *p, const struct sim_transport *way, struct slice reply, bool *done, struct sim_counters *n, struct arena *a)
 {
     struct tlv outer, t;
     int64_t code;
@@ -387,7 +417,7 @@ static enum sim_contact on_reply(struct sim_ipa *p, struct slice reply, bool *do
         return owe_own(p, ipa_data(p, t.raw, a));
     case T_TRIGGER:
         n->triggers++;
-        return owe_own(p, ipa_trigger(p, t.raw, a));
+        return triggered(p, way, t.raw, n, a);
     default:
         n->refused_ipa++;
         return owe_own(p, ipa_error(p, ipa_none, IPA_UNKNOWN_PACKAGE, a));
@@ -400,12 +430,12 @@ static enum sim_contact poll(struct sim_ipa *p, const struct sim_transport *t, b
     if (tlv_is_bad(message))
         return SIM_FAULT;
     n->polls++;
-    switch (post(p, t, message, &reply, n, a)) {
+    switch (ipa_post(p, t, message, &reply, n, a)) {
     case SIM_LOST: return SIM_RETRY;
     case SIM_REFUSED: return SIM_LATER;
     case SIM_REPLY: break;
     }
-    enum sim_contact said = on_reply(p, reply, done, n, a);
+    enum sim_contact said = on_reply(p, t, reply, done, n, a);
     n->malformed += said == SIM_BROKEN;
     return said;
 }

@@ -11,7 +11,7 @@
 
 enum {
     SIM_IPA_STEPS = 64,                /* most messages of one contact */
-    SIM_IPA_ARENA = 1024 * 1024,       /* a good ceiling for the arena of a contact */
+    SIM_IPA_ARENA = 8 << 20,       /* a good ceiling for the arena of a contact */
     SIM_ROLLBACK_TRIES = 5,            /* deliveries that fail one after the other before the IPA rolls back */
     SIM_REFUSALS = 3,                  /* refusals of one result after which the IPA gives it up (the card keeps it) */
     SIM_BUNDLE = 16,                   /* most notifications in one message */
@@ -30,6 +30,8 @@ enum sim_reply {
 struct sim_transport {
     enum sim_reply (*post)(void *arg, struct slice request, struct slice *reply, struct arena *a);
     void *arg;
+    /* One POST of ES9+ to an SM-DP+ ("host:port"): JSON both ways. NULL: there is no way to one. */
+    enum sim_reply (*es9)(void *arg, const char *address, const char *function, struct slice json, struct slice *reply, struct arena *a);
 };
 
 /* What happened; added to, never set to zero here. */
@@ -48,6 +50,8 @@ struct sim_transport {
     X(refused_ipa,       "packages refused by the IPA")                                  \
     X(data_requests,     "eUICC data requests")                                          \
     X(triggers,          "download triggers")                                            \
+    X(downloads,         "profiles downloaded")                                          \
+    X(downloads_failed,  "downloads that failed")                                        \
     X(pushes,            "messages pushed by the eIM")                                   \
     X(results,           "results delivered")                                            \
     X(notifications,     "notifications delivered")                                      \
@@ -82,11 +86,15 @@ struct sim_ipa_config {
      * (BF54, valid). tlv_bad: no answer. [30{80 127}] */
     struct slice (*trigger)(void *arg, struct sim_euicc *card, struct slice trigger, struct arena *a);
     void *trigger_arg;
+    const char *confirmation_code;     /* what the device's owner would type for a profile that asks for one, or NULL */
     bool inject_later;                 /* a pushed package is answered eimPackageReceived; its result comes at the next contact */
 };
 
 /* stateChangeCause */
 enum sim_cause { SIM_OTHER_EIM = 0, SIM_FALLBACK = 1, SIM_EMERGENCY_PROFILE = 2, SIM_LOCAL = 3, SIM_RESET = 4, SIM_IMMEDIATE = 5 };
+
+/* How a trigger leads to a profile: not (config->trigger says what is answered), straight from the SM-DP+, or through the eIM. */
+enum sim_download { SIM_DOWNLOAD_NOT, SIM_DOWNLOAD_DIRECT, SIM_DOWNLOAD_INDIRECT };
 
 struct sim_ipa {
     /* configuration */
@@ -94,6 +102,7 @@ struct sim_ipa {
     const struct sim_ipa_config *config;
     uint32_t no_coverage;              /* bit n: no network with profiles of the world's operator n */
     uint8_t eim;                       /* which of the card's eIMs it talks to: row of GetEimConfigurationData */
+    uint8_t download;                  /* enum sim_download */
     /* state */
     uint64_t random;                   /* of losses; seeded by sim_ipa_init */
     struct buf owed;                   /* an EimPackageResult not yet delivered (BF51, BF52, BF54 or A0), or empty */

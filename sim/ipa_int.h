@@ -25,4 +25,20 @@ struct slice ipa_data(struct sim_ipa *p, struct slice request, struct arena *a);
 /* ipa_trigger -- the answer to a ProfileDownloadTriggerRequest: BF54 or A0; empty as above. */
 struct slice ipa_trigger(struct sim_ipa *p, struct slice request, struct arena *a);
 
+/* ipa_trigger_read -- the parts of a trigger: data (tag 0: none given) and txid (tag 0: none). false: it is none, or its data is not valid. */
+bool ipa_trigger_read(struct sim_ipa *p, struct slice request, struct tlv *data, struct tlv *txid, struct arena *a);
+/* ipa_device_info -- DeviceInfo under this tag. */
+struct slice ipa_device_info(const struct sim_ipa *p, uint32_t tag, struct arena *a);
+/* ipa_configured -- a field of EuiccConfiguredAddresses under another tag; empty when the card has none. */
+struct slice ipa_configured(struct sim_ipa *p, uint32_t field, uint32_t as, struct arena *a);
+
+/* ipa_post, ipa_es9 -- one message to the eIM or to an SM-DP+, with the coverage and the losses of this device. */
+enum sim_reply ipa_post(struct sim_ipa *p, const struct sim_transport *t, struct slice message, struct slice *reply,
+                        struct sim_counters *n, struct arena *a);
+enum sim_reply ipa_es9(struct sim_ipa *p, const struct sim_transport *t, const char *address, const char *function, struct slice json,
+                       struct slice *reply, struct sim_counters *n, struct arena *a);
+
+/* ipa_download -- what a valid trigger leads to (download.c): the EimPackageResult that is then owed, or empty: the eIM knows how it ended. */
+struct slice ipa_download(struct sim_ipa *p, const struct sim_transport *t, struct slice trigger, struct sim_counters *n, struct arena *a);
+
 #endif

@@ -7,6 +7,7 @@
 #include "crypto/cert.h"
 #include "crypto/certmake.h"
 #include "crypto/digest.h"
+#include "crypto/verify.h"
 #include "sim/tags.h"
 #include "sim/tlv.h"
 
@@ -120,6 +121,76 @@ enum eim_err sim_pki_load(struct sim_pki *p, const char *dir, struct err *e)
     if (rc != OK)
         sim_pki_free(p);
     return rc;
+}
+
+/* ---- SM-DP+ -------------------------------------------------------------------------------------------------- */
+
+static const struct { const char *cn, *policy; struct slice oid; } roles[SIM_DP_ROLES] = {
+    [SIM_DP_AUTH] = { "eimsim DPauth", "2.23.146.1.2.1.4", SLICE("\x67\x81\x12\x01\x02\x01\x04") },
+    [SIM_DP_PB] = { "eimsim DPpb", "2.23.146.1.2.1.5", SLICE("\x67\x81\x12\x01\x02\x01\x05") },
+    [SIM_DP_TLS] = { "eimsim DP TLS", "2.23.146.1.2.1.3", SLICE("\x67\x81\x12\x01\x02\x01\x03") },
+};
+
+static enum eim_err make_dp(const struct sim_pki *p, struct sim_dp *dp, const char *oid, const char *host, struct arena *a, struct err *e)
+{
+    static const char *const loopback[] = { "127.0.0.1", "::1" };
+    for (unsigned i = 0; i < SIM_DP_ROLES; i++) {
+        bool tls = i == SIM_DP_TLS;
+        struct certmake m = { .org = "eimsim", .cn = roles[i].cn, .from_us = p->from_us, .to_us = p->from_us + INT64_C(3650) * 86400 * 1000000,
+                              .usage = CERTMAKE_DIGITAL_SIGNATURE, .policy = roles[i].policy, .registered_id = oid, .server_auth = tls,
+                              .dns = &host, .dns_n = tls, .ip = loopback, .ip_n = tls ? 2 : 0 };
+        TRY(private_key_generate(&dp->key[i], p->curve, e));
+        TRY(certmake_sign(&dp->cert[i], &m, private_key_public(dp->key[i]), p->ci_key, p->ci, a, e));
+    }
+    return OK;
+}
+
+enum eim_err sim_pki_dp(const struct sim_pki *p, struct sim_dp *dp, const char *oid, const char *host, struct arena *a, struct err *e)
+{
+    *dp = (struct sim_dp){ 0 };
+    enum eim_err rc = make_dp(p, dp, oid, host, a, e);
+    if (rc != OK)
+        sim_dp_free(dp);
+    return rc;
+}
+
+void sim_dp_free(struct sim_dp *dp)
+{
+    for (unsigned i = 0; i < SIM_DP_ROLES; i++)
+        private_key_free(dp->key[i]);
+    *dp = (struct sim_dp){ 0 };
+}
+
+/* The value of a certificate's extension: TBSCertificate's A3{30{30{06 oid, 01?, 04 value}}}. */
+static bool extension(struct slice tbs, struct slice oid, struct tlv *value)
+{
+    struct tlv all, list, one, id;
+    if (!tlv_find(tbs, T_C3, &all) || !tlv_only(all.value, &list))
+        return false;
+    while (tlv_next(&list.value, &one))
+        if (tlv_take(&one.value, T_OID, &id) && slice_eq(id.value, oid) && tlv_find(one.value, T_OCTETS, value))
+            return tlv_only(value->value, value);
+    return false;
+}
+
+struct public_key *sim_pki_dp_check(const struct sim_pki *p, struct slice cert, enum sim_dp_role role, struct slice *oid)
+{
+    struct err e = { 0 };
+    struct tlv c, tbs, alg, sig, names, id, policies, policy;
+    struct public_key *ci = NULL, *key = NULL;
+    if (!tlv_only(cert, &c) || !tlv_take(&c.value, T_SEQUENCE, &tbs) || !tlv_take(&c.value, T_SEQUENCE, &alg) ||
+        !tlv_take(&c.value, T_BIT_STRING, &sig) || sig.value.n < 2 || cert_public_key(&ci, p->ci, &e) != OK)
+        return NULL;
+    bool good = verify_signature(ci, &tbs.raw, 1, slice_of(sig.value.p + 1, sig.value.n - 1), &e) == OK;
+    public_key_free(ci);
+    good = good && extension(tbs.value, SLICE("\x55\x1D\x20"), &policies) && tlv_take(&policies.value, T_SEQUENCE, &policy) &&
+           tlv_take(&policy.value, T_OID, &id) && slice_eq(id.value, roles[role].oid);
+    good = good && extension(tbs.value, SLICE("\x55\x1D\x11"), &names) && tlv_find(names.value, T_8, &id);
+    if (!good || cert_public_key(&key, cert, &e) != OK)
+        return NULL;
+    if (oid)
+        *oid = id.value;
+    return key;
 }
 
 /* ---- devices ------------------------------------------------------------------------------------------------- */

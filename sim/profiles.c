@@ -1,7 +1,7 @@
 /* profiles.c -- what the card tells about its profiles, and its two small settings tables. */
 #include "sim/card.h"
 
-static struct slice aid(unsigned slot, struct arena *a)
+struct slice card_aid(unsigned slot, struct arena *a)
 {
     uint8_t b[16] = { 0xA0, 0, 0, 0x05, 0x59, 0x10, 0x10, 0xFF, 0xFF, 0xFF, 0xFF, 0x89, 0, 0, (uint8_t)(0x11 + slot), 0 };
     return TLV(a, T_AID, slice_of(b, sizeof b));
@@ -14,7 +14,7 @@ static struct slice component(const struct sim_euicc *c, unsigned slot, int enab
     const struct sim_operator *o = &c->world->operators[p->operator_];
     switch (tag) {
     case T_ICCID: return TLV(a, tag, slice_of(p->iccid, 10));
-    case T_AID: return aid(slot, a);
+    case T_AID: return card_aid(slot, a);
     case T_PROFILE_STATE: return tlv_put_int(a, tag, (int)slot == enabled);
     case T_17: return tlv_put_str(a, tag, o->name);
     case T_18: return tlv_put_str(a, tag, o->profile_name);
@@ -57,7 +57,7 @@ static bool selected(const struct sim_euicc *c, unsigned slot, const struct tlv 
     switch (by->tag) {
     case 0: return true;
     case T_ICCID: return slice_eq(by->value, slice_of(p->iccid, 10));
-    case T_AID: return tlv_only(aid(slot, a), &t) && slice_eq(t.value, by->value);
+    case T_AID: return tlv_only(card_aid(slot, a), &t) && slice_eq(t.value, by->value);
     default: return by->value.n == 1 && by->value.p[0] == p->class_;
     }
 }

@@ -53,6 +53,9 @@
     X(NO_DATA_ANSWER,      "no-data-answer",       "BF52 is never answered")                                     \
     X(BAD_TAG_LIST,        "bad-tag-list",         "BF52 always gets incorrectTagList (6.5)")                    \
     X(TRIGGER_SILENT,      "trigger-silent",       "BF54 is never answered (6.16)")                              \
+    X(NO_MEMORY,           "no-memory",            "a profile finds no room: installFailedDueToInsufficientMemoryForProfile") \
+    X(PPR_REFUSED,         "ppr-refused",          "a profile's policy rules are not allowed: pprNotAllowed")    \
+    X(INTERRUPTED,         "interrupted",          "the installation of a profile is interrupted")               \
     X(NO_ROLLBACK,         "no-rollback",          "the IPA cannot roll back (6.34)")                            \
     X(ROLLBACK_BOTH,       "rollback-both",        "the rollback's result keeps the results before it (5.6)")
 

@@ -55,7 +55,7 @@ static bool drop_oldest(struct sim_euicc *c)
     if (!card_stored(c, &at, &first))
         return false;
     for (at = 0; card_stored(c, &at, &it);)
-        if (it.kind == CARD_NOTIFICATION)
+        if (it.kind != CARD_RESULT)
             return card_remove(c, it.seq);
     return card_remove(c, first.seq);
 }

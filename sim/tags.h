@@ -14,10 +14,10 @@ enum sim_tag {
     T_0 = 0x80, T_1 = 0x81, T_2 = 0x82, T_3 = 0x83, T_4 = 0x84, T_5 = 0x85, T_6 = 0x86, T_7 = 0x87, T_8 = 0x88, T_9 = 0x89,
     T_10 = 0x8A, T_11 = 0x8B, T_12 = 0x8C, T_13 = 0x8D, T_14 = 0x8E, T_16 = 0x90, T_17 = 0x91, T_18 = 0x92, T_21 = 0x95, T_25 = 0x99,
     T_C0 = 0xA0, T_C1 = 0xA1, T_C2 = 0xA2, T_C3 = 0xA3, T_C4 = 0xA4, T_C5 = 0xA5, T_C6 = 0xA6, T_C7 = 0xA7, T_C8 = 0xA8, T_C9 = 0xA9,
-    T_C10 = 0xAA, T_C11 = 0xAB, T_C20 = 0xB4, T_C23 = 0xB7,
+    T_C10 = 0xAA, T_C11 = 0xAB, T_C20 = 0xB4, T_C22 = 0xB6, T_C23 = 0xB7,
 
     /* application and private */
-    T_EID = 0x5A, T_ICCID = 0x5A, T_AID = 0x4F, T_TAG_LIST = 0x5C, T_SIGNATURE = 0x5F37,
+    T_EID = 0x5A, T_ICCID = 0x5A, T_AID = 0x4F, T_TAG_LIST = 0x5C, T_SIGNATURE = 0x5F37, T_OTPK = 0x5F49,
     T_PROFILE_INFO = 0xE3, T_PROFILE_STATE = 0x9F70, T_FALLBACK_ATTRIBUTE = 0x9F26, T_FALLBACK_ALLOWED = 0x9F67,
     T_ECALL_INDICATION = 0x9F7B,
 
@@ -34,6 +34,10 @@ enum sim_tag {
     T_ADD_INITIAL_EIM = 0xBF57, T_ROLLBACK = 0xBF58, T_CONFIGURE_IMMEDIATE = 0xBF59, T_IMMEDIATE_ENABLE = 0xBF5A,
     T_EMERGENCY_ON = 0xBF5B, T_EMERGENCY_OFF = 0xBF5C, T_FALLBACK = 0xBF5D, T_FALLBACK_RETURN = 0xBF5E,
     T_CONNECTIVITY = 0xBF5F, T_MEMORY_RESET = 0xBF64, T_SET_DEFAULT_DP = 0xBF65,
+
+    /* bound profile packages (SGP.22 2.5.3 to 2.5.6) */
+    T_SECURE_CHANNEL = 0xBF23, T_CONFIGURE_ISDP = 0xBF24, T_METADATA = 0xBF25, T_REPLACE_KEYS = 0xBF26, T_INSTALLATION_DATA = 0xBF27,
+    T_BOUND_PACKAGE = 0xBF36,
 
     /* fields that only newer or odd peers send (pitfalls of sgp32.md 6) */
     T_UNKNOWN_A = 0x9F50, T_UNKNOWN_B = 0x9F7F, T_UNKNOWN_SIGNED = 0x9E, T_UNKNOWN_RESULT = 0x9F60

@@ -6,6 +6,7 @@
 static const struct sim_operator defaults[] = {
     { "Operator A", "A IoT", "8949001", "smdp-a.example.com", { 0x62, 0xF2, 0x10 } },
     { "Operator B", "B IoT", "8949002", "smdp-b.example.com", { 0x62, 0xF2, 0x20 } },
+    { "Operator C", "C IoT", "8949003", "smdp-c.example.com", { 0x62, 0xF2, 0x30 } },
 };
 
 void sim_world_init(struct sim_world *w, const struct sim_pki *pki, struct env *env)

@@ -62,6 +62,7 @@ static enum eim_err check_values(const struct certmake *m, struct err *e)
     TRY(check_text("commonName", m->cn, CN_MAX, e));
     TRY(check_text("serialNumber", m->serial_number, ATTRIBUTE_MAX, e));
     TRY(check_oid("policy", m->policy, e));
+    TRY(check_oid("registeredID", m->registered_id, e));
     TRY(check_oid("extension", m->extra_critical, e));
     TRY(check_text("nameConstraints", m->permit_org, ATTRIBUTE_MAX, e));
     TRY(check_text("nameConstraints", m->permit_prefix, ATTRIBUTE_MAX, e));
@@ -160,6 +161,13 @@ static enum eim_err add_alt_names(X509 *x, const struct certmake *m, struct err 
         if (!s) rc = INVALID("subjectAltName", "\"%.60s\" is no IP address", m->ip[i]);
         else ok = push_name(all, GEN_IPADD, s);
     }
+    if (ok && rc == OK && m->registered_id) {
+        GENERAL_NAME *one = GENERAL_NAME_new();
+        ASN1_OBJECT *oid = one ? OBJ_txt2obj(m->registered_id, 1) : NULL;
+        if (oid) GENERAL_NAME_set0_value(one, GEN_RID, oid);
+        ok = oid && sk_GENERAL_NAME_push(all, one) > 0;
+        if (!ok) GENERAL_NAME_free(one);
+    }
     if (ok && rc == OK) ok = X509_add1_ext_i2d(x, NID_subject_alt_name, all, 0, X509V3_ADD_APPEND) == 1;
     GENERAL_NAMES_free(all);
     return rc != OK ? rc : ok ? OK : ossl_fail(e, "subjectAltName");
@@ -222,7 +230,7 @@ static enum eim_err add_extensions(X509 *x, const struct certmake *m, struct err
         return ossl_fail(e, "nameConstraints");
     if (m->server_auth && !add_server_auth(x)) return ossl_fail(e, "extKeyUsage");
     if (m->extra_critical && !add_extra(x, m->extra_critical)) return ossl_fail(e, "extension");
-    return m->dns_n + m->ip_n ? add_alt_names(x, m, e) : OK;
+    return m->dns_n + m->ip_n || m->registered_id ? add_alt_names(x, m, e) : OK;
 }
 
 /* ---- the whole ---- */

@@ -26,6 +26,7 @@ struct certmake {
     size_t dns_n;
     const char *const *ip;             /* numeric IPv4 or IPv6 */
     size_t ip_n;
+    const char *registered_id;         /* subjectAltName too: an OID in digits, as SM-DP+ carry theirs, or NULL */
     const char *extra_critical;        /* for tests: one more critical extension with this OID, or NULL */
 };
 

@@ -327,3 +327,15 @@ enum eim_err private_key_sign(const struct private_key *k, const struct slice *s
     EVP_PKEY_CTX_free(ctx);
     return ok ? OK : ossl_fail(e, "ECDSA signature");
 }
+
+enum eim_err private_key_agree(const struct private_key *k, const struct public_key *other, uint8_t secret[SCALAR_SIZE],
+                               struct err *e)
+{
+    size_t n = SCALAR_SIZE;
+    if (other->curve != private_key_curve(k)) return fail(e, E_INVALID, "SGP.22 2.6.7", "keys of two curves agree on nothing");
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(k->pkey, NULL);
+    bool ok = ctx && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_derive_set_peer(ctx, other->pkey) == 1 &&
+              EVP_PKEY_derive(ctx, secret, &n) == 1 && n == SCALAR_SIZE;
+    EVP_PKEY_CTX_free(ctx);
+    return ok ? OK : ossl_fail(e, "key agreement");
+}

@@ -78,6 +78,10 @@ const struct public_key *private_key_public(const struct private_key *k);
 MUST enum eim_err private_key_sign(const struct private_key *k, const struct slice *spans, size_t n,
                                    uint8_t sig[SIGNATURE_SIZE], struct err *e);
 
+/* private_key_agree -- ECKA: the x coordinate of this key times the other's point (BSI TR-03111 4.3.1). E_INVALID: another curve. */
+MUST enum eim_err private_key_agree(const struct private_key *k, const struct public_key *other, uint8_t secret[SCALAR_SIZE],
+                                    struct err *e);
+
 /* private_key_free -- wipes it; NULL is harmless. */
 void private_key_free(struct private_key *k);
 

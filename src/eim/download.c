@@ -205,7 +205,10 @@ enum eim_err download_accept(struct plan *p, struct tx *t, const struct profile_
         return installed(p, t, o, &d->profile_installation_result, r->der.raw, why, e);
     int64_t code = d->profile_download_error.profile_download_error_reason;
     const char *name = der_name(profile_download_error_reason_names, code);
-    return end(p, o, EV_ERROR, r->der.raw, code, arena_printf(p->arena, "%s(%lld) (IPA-reported)", name ? name : "error", (long long)code), e);
+    struct slice before = o->op.reason;            /* what the relay saw of it, which says more */
+    return end(p, o, EV_ERROR, r->der.raw, code,
+               arena_printf(p->arena, "%.*s%s%s(%lld) (IPA-reported)", (int)before.n, (const char *)before.p, before.n ? "; " : "",
+                            name ? name : "error", (long long)code), e);
 }
 
 enum eim_err download_refused(struct plan *p, struct tx *t, const struct eim_package_result_response_error *x, struct err *why, struct err *e)

@@ -429,7 +429,8 @@ static enum eim_err keep_order(struct esipa_work *w, struct relay *r, struct tx 
     TRY(plan_read(p, t, r->op.id, &o, e));
     if (!o || o->op.state != OP_SENT) return OK;   /* at an end meanwhile */
     const char *what = r->f == CANCEL ? cancel_text(w, p->arena) : r->error ? r->why : "done";
-    char *reason = what ? arena_printf(p->arena, "%s: %s", names[r->f], what) : NULL;
+    struct slice before = r->f == CANCEL ? o->op.reason : (struct slice){ 0 };                 /* why the device gives up */
+    char *reason = what ? arena_printf(p->arena, "%.*s%s%s: %s", (int)before.n, (const char *)before.p, before.n ? "; " : "", names[r->f], what) : NULL;
     if (!reason) return fail(e, E_NOMEM, NULL, "no room for the reason");
     if (r->final || r->f == CANCEL) {
         TRY(download_failed(p, o, r->error ? r->error : UNDEFINED, reason, e));

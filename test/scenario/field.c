@@ -180,7 +180,7 @@ enum sim_contact gadget_contact(struct gadget *g)
 {
     struct arena a;
     arena_init(&a, SIM_IPA_ARENA);
-    struct sim_transport t = { .post = post, .arg = g->f };
+    struct sim_transport t = { .post = post, .arg = g->f, .es9 = g->f->es9 };
     enum sim_contact c = sim_ipa_contact(&g->ipa, &t, &g->n, &a);
     arena_free(&a);
     assert_int_not_equal(c, SIM_FAULT);

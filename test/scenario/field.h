@@ -44,6 +44,8 @@ struct field {
     struct err last_err;
     struct slice last_reply;           /* of the last exchange, in last_memory */
     struct arena last_memory;
+    /* how its devices reach an SM-DP+ by themselves; NULL: not at all */
+    enum sim_reply (*es9)(void *field, const char *address, const char *function, struct slice json, struct slice *reply, struct arena *a);
     /* what stands between IPA and eIM, when a test wants to look or meddle; NULL: nothing */
     void (*meddle)(struct field *f, struct slice *request);
 };
