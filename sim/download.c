@@ -8,7 +8,7 @@
 #include "crypto/digest.h"
 #include "sim/ipa_int.h"
 
-enum { TRIES = 6, ES9_TRIES = 3, JSON_MAX = 8 << 20, TXID_MAX = 16, CANCEL_UNDEFINED = 127, REASON_UNDEFINED = 127 };
+enum { TRIES = 6, ES9_TRIES = 4, JSON_MAX = 8 << 20, TXID_MAX = 16, CANCEL_UNDEFINED = 127, REASON_UNDEFINED = 127 };
 
 struct download {
     struct sim_ipa *p;

@@ -27,10 +27,11 @@ def a_folder_that_is_not_its_own_is_left_alone():
 def the_fleet_is_switched_and_every_figure_is_right():
     d = demo(place)
     same(d.status, 0, d, d.text[-3000:])
-    for name, value in (("switched to B", 990), ("rolled back to A", 10), ("refused", 0), ("still waiting", 0)):
+    for name, value in (("switched to B", 990), ("rolled back to A", 10), ("refused", 0), ("still waiting", 0), ("profiles downloaded directly", 50),
+                        ("profiles downloaded through the eIM", 50)):
         check(re.search(r"^ +%s +%d$" % (name, value), d.text, re.M), name, d.text)
     check("WRONG" not in d.text and "NOT FOUND" not in d.text and "NOT VERIFIED" not in d.text, d.text)
-    for words in (r"^ +990  proven +Operator B$", r"^ +10  proven +Operator A$", r"^  audit log: verified: lines 0 to \d+ "):
+    for words in (r"^ +990  proven +Operator B$", r"^ +110  proven +Operator A$", r"^  audit log: verified: lines 0 to \d+ "):
         check(re.search(words, d.text, re.M), words, d.text)
 
 
