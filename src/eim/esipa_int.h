@@ -68,6 +68,9 @@ MUST enum eim_err settle_by_profiles(struct plan *p, struct tx *t, const struct 
 /* notify.c -- verify and keep notifications that came with a result. Only store and memory failures are errors. */
 MUST enum eim_err notify_accept(struct plan *p, struct tx *t, const struct pending_notification_list *list, struct err *e);
 
+/* eims.c: eims_proved -- what the verified results of eCOs prove of who controls the card. */
+MUST enum eim_err eims_proved(struct plan *p, struct tx *t, const struct operation *o, const struct euicc_package *package,
+                              const struct euicc_package_result_data_signed *results, struct err *e);
 MUST enum eim_err settle_by_eims(struct plan *p, struct tx *t, const struct operation *list,
                                  const struct euicc_package_result_data_signed *r, struct err *e);
 /* poll.c -- a sent operation's result is given up: state unknown, and what finds it out is wanted. */

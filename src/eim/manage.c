@@ -32,6 +32,7 @@ static enum eim_err view(struct eim *m, struct tx *t, struct device_view *v, boo
     if (noted > v->seen_us) v->seen_us = noted;
     if (!whole) return OK;
     TRY(store_profile_list(t, association, &v->profiles, a, e));
+    TRY(store_card_eim_list(t, association, &v->eims, a, e));
     TRY(store_data_get(t, association, &v->data, a, e));
     TRY(store_hint_list(t, association, &v->hints, a, e));
     TRY(store_quarantine_get(t, association, &v->quarantine, a, e));

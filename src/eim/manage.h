@@ -47,6 +47,7 @@ struct device_view {
     struct device device;
     struct label_list labels;
     struct profile_list profiles;
+    struct card_eim_list eims;
     struct device_data data;
     int64_t seen_us;                   /* last contact, 0 = never */
     struct hint_list hints;

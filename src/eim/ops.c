@@ -344,6 +344,12 @@ bool ops_step_done(const struct psmo *s, const struct euicc_result_data *r)
     return answers && raw_code(r) == 0;
 }
 
+bool ops_eco_done(const struct eco *c, const struct euicc_result_data *r)
+{
+    bool answers = r->der.which == ecos[c->der.which].result || r->der.which == euicc_result_data_is_processing_terminated;
+    return answers && raw_code(r) == 0;
+}
+
 /* The outcome of one step: its result's code, and the name of the code. */
 static int64_t judge_step(const struct row *row, const struct euicc_result_data *r, const char **name)
 {

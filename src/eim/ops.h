@@ -46,5 +46,6 @@ const struct euicc_result_data *ops_result_at(const struct euicc_package_result_
 
 /* ops_step_done -- is this the result of this step, and ok? A bare INTEGER stands for the operation at its position (spec 2.4). */
 bool ops_step_done(const struct psmo *s, const struct euicc_result_data *r);
+bool ops_eco_done(const struct eco *c, const struct euicc_result_data *r);
 
 #endif

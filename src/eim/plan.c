@@ -165,7 +165,7 @@ bool plan_is_empty(const struct plan *p)
 {
     bool ops = false;
     for (size_t i = 0; i < p->nops; i++) ops |= p->ops[i]->dirty;
-    return !ops && !p->device_dirty && !p->has_profiles && !p->ndeletes && !p->has_data && !p->nnotifications && !p->nhints &&
+    return !ops && !p->device_dirty && !p->has_profiles && !p->has_eims && !p->ndeletes && !p->has_data && !p->nnotifications && !p->nhints &&
            !p->naudits && !p->relay.association && !p->relay_end.n;
 }
 
@@ -198,6 +198,7 @@ static enum eim_err apply_facts(struct plan *p, struct tx *t, struct err *e)
 {
     if (p->has_profiles)
         TRY(store_profile_replace(t, p->d.association, p->d.tenant, p->profiles, p->nprofiles, e));
+    if (p->has_eims) TRY(store_card_eim_replace(t, p->d.association, p->d.tenant, p->eims, p->neims, e));
     for (size_t i = 0; i < p->ndeletes; i++) TRY(store_profile_delete(t, p->d.association, p->deletes[i], e));
     if (p->has_data) TRY(store_data_put(t, p->d.association, p->d.tenant, &p->data, e));
     for (size_t i = 0; i < p->nnotifications; i++) TRY(apply_notification(p, t, &p->notifications[i], e));

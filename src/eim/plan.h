@@ -16,6 +16,7 @@ enum {
     PLAN_HINTS = 8,
     PLAN_PROFILES = 64,                            /* profiles an inventory may list */
     PLAN_DELETES = OPERATION_STEPS_MAX,
+    PLAN_EIMS = SGP32_EIMS + OPERATION_STEPS_MAX,  /* eIMs of a card */
 };
 
 struct plan_op {
@@ -47,6 +48,10 @@ struct plan {
     size_t nprofiles;
     struct slice deletes[PLAN_DELETES];            /* ICCIDs of profiles that are gone */
     size_t ndeletes;
+
+    bool has_eims;                                 /* eims replaces what the store has */
+    struct card_eim *eims;
+    size_t neims;
 
     struct relay_session relay;                    /* association 0: nothing changes; step RELAY_INITIATED: the new one, else moved on */
     struct slice relay_end;                        /* the transaction whose session ends; empty: none */

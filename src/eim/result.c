@@ -175,8 +175,10 @@ static enum eim_err apply_facts(struct plan *p, struct tx *t, const struct opera
     if (package->der.which == euicc_package_is_psmo_list)
         for (size_t i = 0; i < package->psmo_list.n && ops_result_at(r->data, i); i++)
             TRY(step_proves(p, t, o, &package->psmo_list.v[i], ops_result_at(r->data, i), e));
-    else if (o->origin == ORIGIN_SETTLE)
-        TRY(settle_by_eims(p, t, o, r->data, e));
+    else {
+        TRY(eims_proved(p, t, o, package, r->data, e));
+        if (o->origin == ORIGIN_SETTLE) TRY(settle_by_eims(p, t, o, r->data, e));
+    }
     if (out->rolled_back) {                        /* the profile before is enabled again; which one, the inventory will say */
         p->d.has_enabled = false;
         p->d.enabled = (struct slice){ 0 };
@@ -224,11 +226,12 @@ static struct slice reason_of(struct plan *p, const struct ops_outcome *out)
     return slice_str(arena_printf(p->arena, "%s: %s(%lld)", out->step, out->name, (long long)out->code));
 }
 
-/* Has an inventory with a higher counter been taken since? Then a late result tells of the past: it ends its operation, and no more. */
-static enum eim_err overtaken(struct plan *p, struct tx *t, const struct operation *o, bool *late, struct err *e)
+/* Has a list of the same kind been taken since, with a higher counter? Then a late result tells of the past: it ends its operation, and no more. */
+static enum eim_err overtaken(struct plan *p, struct tx *t, const struct operation *o, bool eco, bool *late, struct err *e)
 {
     struct plan_op *inventory = NULL;
-    if (p->d.inventory_op) TRY(plan_read(p, t, p->d.inventory_op, &inventory, e));
+    int64_t newest = eco ? p->d.eims_op : p->d.inventory_op;
+    if (newest) TRY(plan_read(p, t, newest, &inventory, e));
     *late = inventory && inventory->op.counter > o->counter;
     return OK;
 }
@@ -255,7 +258,7 @@ static enum eim_err accept_result(struct plan *p, struct tx *t, struct plan_op *
         (void)fail(why, E_REPLAY, "SGP.32 2.11.2.1", "a result for an operation that is %s", operation_state_name(o->op.state));
         return refuse(p, r, why);
     }
-    if (o->op.state == OP_UNKNOWN) TRY(overtaken(p, t, &o->op, &late, e));
+    if (o->op.state == OP_UNKNOWN) TRY(overtaken(p, t, &o->op, package.der.which == euicc_package_is_eco_list, &late, e));
     o->op.result = r->raw;
     o->op.result_us = p->now;
     o->op.seq = r->seq;

@@ -136,6 +136,27 @@ static json_t *profile_json(const struct device *d, const struct profile *p)
     return o;
 }
 
+static json_t *eims(const struct device *d, const struct card_eim_list *list)
+{
+    json_t *o = json_object(), *items = json_array();
+    for (size_t i = 0; i < list->n; i++) {
+        const struct card_eim *one = &list->v[i];
+        json_t *item = json_object();
+        jsonout_text(item, "eim_id", one->eim_id);
+        jsonout_int_unless(item, "eim_id_type", one->id_type, 0);
+        jsonout_int_unless(item, "association_token", one->token, DEVICE_TOKEN_NONE);
+        jsonout_time(item, "as_of", one->as_of_us);
+        jsonout_text(item, "provenance", slice_str(evidence_name(EVIDENCE_EUICC_SIGNED)));
+        jsonout_operation(item, "evidence", one->op);
+        jsonout_time(item, "control_shown_at", one->control_us);
+        json_array_append_new(items, item);
+    }
+    jsonout_time(o, "as_of", d->eims_us);
+    jsonout_operation(o, "evidence", d->eims_op);
+    json_object_set_new(o, "items", items);
+    return o;
+}
+
 static json_t *reported(const struct device_data *d)
 {
     if (!d->as_of_us) return json_null();
@@ -228,6 +249,7 @@ enum eim_err rest_device_get(struct rest_call *c, struct err *e)
     json_t *o = device_json(&v), *profiles = json_array();
     for (size_t i = 0; i < v.profiles.n; i++) json_array_append_new(profiles, profile_json(&v.device, &v.profiles.v[i]));
     json_object_set_new(o, "profiles", profiles);
+    json_object_set_new(o, "eims", eims(&v.device, &v.eims));
     json_object_set_new(o, "quarantine", quarantine(&v.quarantine));
     json_object_set_new(o, "euicc", euicc(&v.data, c->arena));
     json_object_set_new(o, "reported", reported(&v.data));

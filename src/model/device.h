@@ -76,6 +76,7 @@ struct device {
     struct slice enabled;                          /* ICCID of the enabled profile; empty = none is enabled */
     int64_t enabled_us, enabled_op;                /* as of, and the operation whose result is the evidence (class eUICC-signed) */
     int64_t inventory_us, inventory_op;            /* last attested inventory, 0 = never */
+    int64_t eims_us, eims_op;                      /* last attested list of the eIMs that control the card, 0 = never */
     int64_t changed_us;                            /* last known or announced change of profiles; an inventory older than it is stale */
     struct slice rplmn;                            /* last registered network, 3 octets or empty; IPA-reported */
     int64_t rplmn_us;
@@ -92,6 +93,16 @@ struct profile {
     bool fallback, fallback_allowed, ecall;
     int64_t policy_rules;                          /* pprIds: bit 1 ppr1, bit 2 ppr2 as DER bits shifted to an int; 0 none */
     int64_t as_of_us, op;                          /* evidence: time and operation */
+};
+
+/* An eIM that controls the card, as the eUICC attests. */
+struct card_eim {
+    struct slice eim_id;                           /* 1 to 128 octets */
+    int64_t id_type;                               /* 1 OID, 2 FQDN, 3 proprietary; 0 the card did not say */
+    int64_t token;                                 /* the association token that our addEim drew for it; DEVICE_TOKEN_NONE: not known */
+    int64_t as_of_us, op;                          /* evidence: time and operation */
+    int64_t control_us;                            /* when a result that the eUICC signed for this eIM was shown to us; 0 = never */
+    struct slice control;                          /* that result, BF51 */
 };
 
 struct label { struct slice name, value; };

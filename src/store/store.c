@@ -194,6 +194,18 @@ enum eim_err store_profile_list(struct tx *t, int64_t association, struct profil
     return query_rows(t, Q_PROFILE_LIST, ARGS(V_INT(association)), LIST(out), a, e);
 }
 
+enum eim_err store_card_eim_replace(struct tx *t, int64_t association, int64_t tenant, const struct card_eim *v, size_t n, struct err *e)
+{
+    TRY(query_exec(t, Q_CARD_EIM_CLEAR, NULL, ARGS(V_INT(association)), NULL, e));
+    for (size_t i = 0; i < n; i++) TRY(query_exec(t, Q_CARD_EIM_INSERT, &v[i], ARGS(V_INT(association), V_INT(tenant)), NULL, e));
+    return OK;
+}
+
+enum eim_err store_card_eim_list(struct tx *t, int64_t association, struct card_eim_list *out, struct arena *a, struct err *e)
+{
+    return query_rows(t, Q_CARD_EIM_LIST, ARGS(V_INT(association)), LIST(out), a, e);
+}
+
 enum eim_err store_data_put(struct tx *t, int64_t association, int64_t tenant, const struct device_data *d, struct err *e)
 {
     return query_exec(t, Q_DATA_PUT, d, ARGS(V_INT(association), V_INT(tenant)), NULL, e);

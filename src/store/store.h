@@ -133,6 +133,12 @@ MUST enum eim_err store_profile_replace(struct tx *t, int64_t association, int64
 MUST enum eim_err store_profile_delete(struct tx *t, int64_t association, struct slice iccid, struct err *e);
 MUST enum eim_err store_profile_list(struct tx *t, int64_t association, struct profile_list *out, struct arena *a, struct err *e);
 
+/* ---- which eIMs control the card (model/device.h), by eimId ---- */
+struct card_eim_list { struct card_eim *v; size_t n; };
+/* store_card_eim_replace -- these, and no others. */
+MUST enum eim_err store_card_eim_replace(struct tx *t, int64_t association, int64_t tenant, const struct card_eim *v, size_t n, struct err *e);
+MUST enum eim_err store_card_eim_list(struct tx *t, int64_t association, struct card_eim_list *out, struct arena *a, struct err *e);
+
 /* ---- what IpaEuiccDataResponse told (cold) ---- */
 struct device_data {
     struct slice eum_cert, euicc_cert;             /* complete DER or empty */

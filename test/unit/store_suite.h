@@ -57,7 +57,7 @@ static inline struct store *open_url(const char *url)
 /* ---- jobs ---- */
 
 enum what {
-    IDENTITY_PUT, DEVICE_INSERT, DEVICE_UPDATE, DEVICE_DELETE, COUNTERS_ADD, LABEL_PUT, CONTACT_PUT, PROFILE_REPLACE, PROFILE_DELETE,
+    IDENTITY_PUT, DEVICE_INSERT, DEVICE_UPDATE, DEVICE_DELETE, COUNTERS_ADD, LABEL_PUT, CONTACT_PUT, PROFILE_REPLACE, PROFILE_DELETE, CARD_EIM_REPLACE,
     DATA_PUT, OPERATION_INSERT, OPERATION_UPDATE, NOTIFICATION_PUT, HINT_PUT, AUDIT, TOKEN_PUT, GIVE_UP,
 };
 struct step {
@@ -80,6 +80,7 @@ static inline enum eim_err step_run(struct tx *t, const struct step *s, struct e
     case CONTACT_PUT:      return store_contact_put(t, s->p, s->n, e);
     case PROFILE_REPLACE:  return store_profile_replace(t, s->a, 1, s->p, s->n, e);
     case PROFILE_DELETE:   return store_profile_delete(t, s->a, *(const struct slice *)s->p, e);
+    case CARD_EIM_REPLACE: return store_card_eim_replace(t, s->a, 1, s->p, s->n, e);
     case DATA_PUT:         return store_data_put(t, s->a, 1, s->p, e);
     case OPERATION_INSERT: return store_operation_insert(t, s->p, e);
     case OPERATION_UPDATE: return store_operation_update(t, s->p, (enum operation_state)s->a, e);

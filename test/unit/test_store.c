@@ -174,12 +174,14 @@ static void everything_of(int64_t association)
     struct operation o = an_operation(association, association * 10);
     struct label l = { SLICE("site"), SLICE("north") };
     struct profile p = { .iccid = SLICE("0123456789") };
+    struct card_eim ce = { .eim_id = SLICE("eim"), .control = ODD_BYTES };
     struct device_data data = { .eum_cert = SLICE("e"), .as_of_us = 1 };
     struct notification n = { .association = association, .tenant = 1, .seq = 1, .raw = SLICE("r") };
     struct hint h = { .association = association, .tenant = 1, .id = 1, .kind = SLICE("k"), .why = SLICE("w") };
     struct contact c = { association, 77 };
     good(WRITE(s, W(DEVICE_INSERT, &d), W(OPERATION_INSERT, &o), W(LABEL_PUT, &l, association), W(PROFILE_REPLACE, &p, association, 1),
-               W(DATA_PUT, &data, association), W(NOTIFICATION_PUT, &n), W(HINT_PUT, &h), W(CONTACT_PUT, &c, .n = 1)));
+               W(CARD_EIM_REPLACE, &ce, association, 1), W(DATA_PUT, &data, association), W(NOTIFICATION_PUT, &n), W(HINT_PUT, &h),
+               W(CONTACT_PUT, &c, .n = 1)));
 }
 
 /* rows_of -- how many rows of other tables belong to it. */
@@ -188,16 +190,17 @@ static size_t rows_of(int64_t association)
     size_t n = 0;
     struct operation_list ol;
     struct label_list ll;
-    struct profile_list pl;
+    struct profile_list pl; struct card_eim_list cl;
     struct device_data data;
     struct notification_list nl;
     struct hint_list hl;
     int64_t seen;
     READ(s, good(store_operation_list(t, association, 0, 10, true, &ol, &a, &e)); good(store_label_list(t, association, &ll, &a, &e));
          good(store_profile_list(t, association, &pl, &a, &e)); good(store_data_get(t, association, &data, &a, &e));
+         good(store_card_eim_list(t, association, &cl, &a, &e));
          good(store_notification_list(t, association, &nl, &a, &e)); good(store_hint_list(t, association, &hl, &a, &e));
          good(store_contact_get(t, association, &seen, &e)));
-    n = ol.n + ll.n + pl.n + nl.n + hl.n;
+    n = ol.n + ll.n + pl.n + cl.n + nl.n + hl.n;
     return n + (data.as_of_us != 0) + (seen != 0);
 }
 
@@ -207,10 +210,10 @@ static void a_deleted_device_takes_its_rows_along_and_no_others(void **state)
     struct device got;
     everything_of(5);
     everything_of(6);
-    assert_int_equal(rows_of(5), 7);
+    assert_int_equal(rows_of(5), 8);
     good(WRITE(s, W(DEVICE_DELETE, .a = 5)));
     assert_int_equal(rows_of(5), 0);
-    assert_int_equal(rows_of(6), 7);
+    assert_int_equal(rows_of(6), 8);
     READ(s, good(store_device_get(t, 5, &got, &a, &e)); assert_int_equal(got.association, 0));
     bad(E_NOT_FOUND, WRITE(s, W(DEVICE_DELETE, .a = 5)));
     end();

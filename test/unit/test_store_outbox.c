@@ -1,4 +1,4 @@
-/* test_store_outbox.c -- what the eIM itself is to bring to others: the outbox and devices that can be reached, on both engines. */
+/* test_store_outbox.c -- what the eIM itself is to bring to others: the outbox and devices that can be reached; and the eIMs of a card: on both engines. */
 #include "test/unit/store_suite.h"
 
 #include <pthread.h>
@@ -289,12 +289,43 @@ static void what_is_at_an_end_stays_there(void **state)
     assert_false(outbox_state_parse(SLICE("sent"), &none));
 }
 
+/* ---- the eIMs of a card ---- */
+
+static void eims_of_a_card_are_replaced_as_a_whole(void **state)
+{
+    begin(state);
+    struct card_eim_list l;
+    struct card_eim v[] = {
+        { .eim_id = SLICE("\0odd\xff"), .id_type = 2, .token = 300, .as_of_us = 4, .op = 5, .control_us = 6, .control = SLICE("\0odd\xff") },
+        { .eim_id = SLICE("\x7f"), .token = DEVICE_TOKEN_NONE },
+    };
+    good(WRITE(s, W(CARD_EIM_REPLACE, v, 5, 2), W(CARD_EIM_REPLACE, v, 6, 1)));
+    READ(s, good(store_card_eim_list(t, 5, &l, &a, &e)));
+    assert_int_equal(l.n, 2);
+    const struct card_eim *odd = slice_eq(l.v[0].eim_id, SLICE("\0odd\xff")) ? &l.v[0] : &l.v[1];
+    assert_true(slice_eq(odd->eim_id, SLICE("\0odd\xff")));
+    assert_true(slice_eq(odd->control, SLICE("\0odd\xff")));
+    assert_int_equal(odd->id_type, 2);
+    assert_int_equal(odd->token, 300);
+    assert_int_equal(odd->as_of_us, 4);
+    assert_int_equal(odd->op, 5);
+    assert_int_equal(odd->control_us, 6);
+    good(WRITE(s, W(CARD_EIM_REPLACE, &v[1], 5, 1)));
+    READ(s, good(store_card_eim_list(t, 5, &l, &a, &e)); assert_int_equal(l.n, 1); assert_true(slice_eq(l.v[0].eim_id, v[1].eim_id));
+         good(store_card_eim_list(t, 6, &l, &a, &e)); assert_int_equal(l.n, 1); assert_true(slice_eq(l.v[0].eim_id, SLICE("\0odd\xff"))));
+    good(WRITE(s, W(CARD_EIM_REPLACE, NULL, 5, 0)));
+    READ(s, good(store_card_eim_list(t, 5, &l, &a, &e)); assert_int_equal(l.n, 0));
+    bad(E_NOT_FOUND, WRITE(s, W(CARD_EIM_REPLACE, v, 4711, 1)));
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(a_row_comes_back_whole_and_is_added_once), BOTH(claims_keep_the_order_of_a_profile_and_take_a_row_once),
         BOTH(addresses_are_walked_and_counted),
         BOTH(of_what_was_forwarded_the_newest_stay), BOTH(many_claimers_take_each_row_once), BOTH(a_device_is_reached_when_it_is_due_and_by_one_at_a_time),
+        BOTH(eims_of_a_card_are_replaced_as_a_whole),
         cmocka_unit_test(what_is_at_an_end_stays_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

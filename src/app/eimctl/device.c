@@ -130,6 +130,22 @@ static void show_profiles(struct ctl *c, const json_t *profiles)
     table_print(&t);
 }
 
+static void show_eims(struct ctl *c, const json_t *eims)
+{
+    static const char *const head[] = { "EIM", "TYPE", "TOKEN", "AS OF", "SOURCE", "EVIDENCE", "SHOWN IN CONTROL", NULL };
+    const json_t *items = out_member(eims, "items");
+    struct table t;
+    size_t i;
+    json_t *o;
+    if (!json_array_size(items) || !table_init(&t, c, json_array_size(items), head)) return;
+    json_array_foreach(items, i, o)
+        table_row(&t, (const char *[]){ out_string(c, o, "eim_id"), out_string(c, o, "eim_id_type"), out_string(c, o, "association_token"),
+                                        out_time(c, o, "as_of"), out_string(c, o, "provenance"), out_string(c, o, "evidence"),
+                                        out_time(c, o, "control_shown_at") });
+    putchar('\n');
+    table_print(&t);
+}
+
 static void show_device(struct ctl *c, const json_t *d)
 {
     const json_t *wants = out_member(d, "queue.wants"), *hints = out_member(d, "hints");
@@ -158,7 +174,10 @@ static void show_device(struct ctl *c, const json_t *d)
     out_fact("next operation", out_string(c, d, "queue.next"));
     out_fact("unknown outcome", out_string(c, d, "queue.unsettled"));
     out_fact("eIM wants", wanted);
+    const char *listed_at = out_time(c, d, "eims.as_of");
+    out_fact("list of eIMs", listed_at ? listed_at : "never taken");
     show_profiles(c, out_member(d, "profiles"));
+    show_eims(c, out_member(d, "eims"));
     for (i = 0; i < json_array_size(hints); i++) {
         const json_t *hint = json_array_get(hints, i);
         if (i == 0) putchar('\n');

@@ -54,6 +54,8 @@ ON CONFLICT (id) DO UPDATE SET @identity(set);
 --   enabled_op int
 --   inventory_us int
 --   inventory_op int
+--   eims_us int
+--   eims_op int
 --   changed_us int
 --   rplmn_us int
 --   enrolled_us int
@@ -164,6 +166,24 @@ DELETE FROM profile WHERE association = $association AND iccid = $iccid;
 
 -- name: profile_list(association) -> profile
 SELECT @profile FROM profile WHERE association = $association ORDER BY iccid;
+
+-- row card_eim: struct card_eim
+--   eim_id bytes
+--   id_type int
+--   token int
+--   as_of_us int
+--   op int
+--   control_us int
+--   control bytes
+
+-- name: card_eim_clear(association)
+DELETE FROM card_eim WHERE association = $association;
+
+-- name: card_eim_insert(card_eim, association, tenant)
+INSERT INTO card_eim (association, tenant, @card_eim) VALUES ($association, $tenant, @card_eim(values));
+
+-- name: card_eim_list(association) -> card_eim
+SELECT @card_eim FROM card_eim WHERE association = $association ORDER BY eim_id;
 
 -- row device_data: struct device_data
 --   as_of_us int
