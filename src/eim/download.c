@@ -7,16 +7,17 @@
  * then it has failed, and an inventory tells what is really there. */
 #include "eim/esipa_int.h"
 
+#include "crypto/digest.h"
 #include "crypto/key.h"
 #include "crypto/verify.h"
 
-enum { CODE_MAX = 255, DOWNLOAD_TRIES = 3 };
+enum { CODE_MAX = 255, CONFIRMATION_MAX = 64, DOWNLOAD_TRIES = 3 };
 static const int64_t DOWNLOAD_PATIENCE_US = INT64_C(3600) * 1000000;
 
 /* ---- what people order ---- */
 
 /* An activation code as the trigger carries it: "1$SM-DP+ address$matching id[$oid[$1]]" without "LPA:" (SGP.22 4.1). */
-static enum eim_err check_code(struct slice code, struct err *e)
+static enum eim_err check_code(struct slice code, bool confirmed, struct err *e)
 {
     size_t parts = 1, start = 0, address = 0;
     if (code.n < 4 || code.n > CODE_MAX || memcmp(code.p, "1$", 2))
@@ -24,9 +25,9 @@ static enum eim_err check_code(struct slice code, struct err *e)
     for (size_t i = 0; i <= code.n; i++) {
         if (i < code.n && code.p[i] != '$') continue;
         if (parts == 2) address = i - start;
-        if (parts == 5 && i - start == 1 && code.p[start] == '1')
+        if (parts == 5 && i - start == 1 && code.p[start] == '1' && !confirmed)
             return fail_field(e, E_RULE, "SGP.32 3.2.3.1", "download.activation_code",
-                              "asks for a confirmation code, which a direct download has no place for");
+                              "asks for a confirmation code: download.confirmation_code, and a download through the eIM");
         start = i + 1;
         parts++;
     }
@@ -34,10 +35,28 @@ static enum eim_err check_code(struct slice code, struct err *e)
     return OK;
 }
 
-enum eim_err download_from_json(const json_t *order, struct slice *request, struct arena *a, struct err *e)
+/* Only what SGP.22 hashes is kept of it. */
+static enum eim_err confirmation_from_json(const json_t *code, bool indirect, struct slice *digest, struct arena *a, struct err *e)
+{
+    size_t n = json_string_length(code);           /* 0 when it is no string */
+    if (!n || n > CONFIRMATION_MAX)
+        return fail_field(e, E_INVALID, "SGP.22 4.7", "download.confirmation_code", "must be a text of 1 to %d octets", CONFIRMATION_MAX);
+    if (!indirect)
+        return fail_field(e, E_RULE, "SGP.32 3.2.3.2", "download.confirmation_code",
+                          "only a download through the eIM has a place for it, and eim.indirect_download is off");
+    uint8_t *out = arena_alloc(a, SHA256_SIZE);
+    if (!out) return fail(e, E_NOMEM, NULL, "no room for a digest");
+    *digest = slice_of(out, SHA256_SIZE);
+    return digest_sha256(json_slice(code), out, e);
+}
+
+enum eim_err download_from_json(const json_t *order, bool indirect, struct slice *request, struct slice *digest, struct arena *a, struct err *e)
 {
     const json_t *code = json_object_get(order, "activation_code"), *own = json_object_get(order, "default_smdp"), *ds = json_object_get(order, "smds");
-    if (!json_is_object(order) || json_object_size(order) != 1 || (!code && !own && !ds))
+    const json_t *confirmation = json_object_get(order, "confirmation_code");
+    *digest = (struct slice){ 0 };
+    if (confirmation) TRY(confirmation_from_json(confirmation, indirect, digest, a, e));
+    if (!json_is_object(order) || json_object_size(order) != (confirmation ? 2 : 1) || (!code && !own && !ds))
         return fail_field(e, E_INVALID, "SGP.32 2.11.1.3", "download", "must have one of activation_code, default_smdp and smds");
     struct profile_download_trigger_request r = { 0 };
     struct profile_download_data *d = &r.profile_download_data;
@@ -45,7 +64,7 @@ enum eim_err download_from_json(const json_t *order, struct slice *request, stru
     if (code) {
         struct slice text = json_slice(code);
         if (text.n > 4 && !memcmp(text.p, "LPA:", 4)) text = slice_of(text.p + 4, text.n - 4);
-        TRY(check_code(text, e));
+        TRY(check_code(text, confirmation, e));
         d->der.which = profile_download_data_is_activation_code;
         d->activation_code = text;
     } else if (own) {

@@ -128,6 +128,7 @@ struct change {
     int64_t association;
     struct eid eid;
     struct operation op;               /* in or out, as the change wants */
+    struct slice confirmation;         /* create: SHA-256 of a confirmation code */
     struct arena *a;
 };
 
@@ -211,6 +212,8 @@ static enum eim_err create_apply(struct tx *t, struct store_job *job, struct err
     TRY(judge_now(t, c, &d, e));
     c->op.association = c->association;
     TRY(store_operation_insert(t, &c->op, e));
+    struct confirmation code = { .association = c->association, .tenant = d.tenant, .operation = c->op.id, .digest = c->confirmation };
+    if (code.digest.n) TRY(store_confirmation_put(t, &code, e));
     if (!d.next_op) d.next_op = c->op.id;
     if (c->op.expires_us && (!d.timer_us || c->op.expires_us < d.timer_us)) d.timer_us = c->op.expires_us;
     TRY(store_injection_wake(t, c->association, eim_now(c->m), e));
@@ -258,7 +261,8 @@ enum eim_err manage_operation_create(struct eim *m, const struct principal *p, s
     if (download && (json_object_get(request, "psmos") || json_object_get(request, "ecos") || json_object_get(request, "override")))
         return fail_field(e, E_RULE, "SGP.32 2.11.1", "download", "stands alone: it is no part of an eUICC package");
     c.op.kind = download ? OPK_DOWNLOAD : OPK_PACKAGE;
-    TRY(download ? download_from_json(download, &c.op.request, a, e) : ops_from_json(request, &c.op.request, &c.op.overrides, a, e));
+    TRY(download ? download_from_json(download, eim_settings_now(m).indirect, &c.op.request, &c.confirmation, a, e)
+                  : ops_from_json(request, &c.op.request, &c.op.overrides, a, e));
     const json_t *expires = json_object_get(request, "expires_at");
     if (expires && (!json_is_string(expires) || env_parse_rfc3339(json_string_value(expires), &c.op.expires_us) != 0))
         return fail_field(e, E_INVALID, "RFC 3339", "expires_at", "must be a time such as 2026-12-01T00:00:00Z");

@@ -9,6 +9,7 @@
 
 #include "base/outbound.h"
 #include "crypto/cert.h"
+#include "crypto/digest.h"
 #include "eim/es9.h"
 #include "eim/refusal.h"
 
@@ -32,6 +33,7 @@ struct relay {
     struct listed to;
     struct slice address;              /* of the SM-DP+, as it was written */
     struct slice matching_id, oid;     /* of the activation code */
+    struct slice confirmation;         /* SHA-256 of the confirmation code, empty: the order has none */
     bool supply_id, supply_ctx;        /* the IPA leaves these to us */
     struct device_info device_info;
     int64_t most;                      /* calls to this SM-DP+ at once */
@@ -230,6 +232,9 @@ static enum eim_err prepare_later(struct esipa_work *w, struct relay *r, struct 
     r->c.in[1].value = response;
     r->c.in[1].name = r->f == AUTHENTICATE ? "authenticateServerResponse" : r->f == GET_BOUND ? "prepareDownloadResponse" : "cancelSessionResponse";
     if (r->f == AUTHENTICATE) {
+        struct confirmation code;
+        TRY(store_confirmation_get(t, r->s.association, r->s.operation, &code, x->arena, &x->err));
+        r->confirmation = code.digest;
         static const char *const wanted[] = { "profileMetadata", "smdpSigned2", "smdpSignature2", "smdpCertificate" };
         for (size_t i = 0; i < 4; i++) r->c.out[i].name = wanted[i], r->c.out[i].needed = i > 0;
     }
@@ -328,6 +333,13 @@ static struct slice answer_authenticate(struct esipa_work *w, struct relay *r)
     der_verbatim_seq(&ok->smdp_signed2.der, r->c.out[1].value);
     ok->smdp_signature2 = octets_of(&authenticate_client_ok_dp_esipa_type, authenticate_client_ok_dp_esipa_has_smdp_signature2, r->c.out[2].value);
     ok->smdp_certificate = r->c.out[3].value;
+    if (r->confirmation.n) {                       /* spec 5.8: SHA-256(SHA-256(code) | transactionId) */
+        const struct slice spans[] = { r->confirmation, r->s.transaction };
+        uint8_t *hash = arena_alloc(a, SHA256_SIZE);
+        if (!hash || digest_sha256_spans(spans, 2, hash, &(struct err){ 0 }) != OK) return (struct slice){ 0 };
+        ok->hash_cc = slice_of(hash, SHA256_SIZE);
+        der_set(ok, authenticate_client_ok_dp_esipa, hash_cc);
+    }
     return der_encode(&esipa_from_eim_type, &m, a);
 }
 

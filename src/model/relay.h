@@ -25,4 +25,10 @@ struct relay_session {
     struct slice address;              /* HOST[:PORT], lower case */
 };
 
+/* What an SM-DP+ may ask for beside a matching id. */
+struct confirmation {
+    int64_t association, tenant, operation;
+    struct slice digest;               /* SHA-256 of the confirmation code */
+};
+
 #endif

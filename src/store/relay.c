@@ -1,4 +1,4 @@
-/* relay.c -- the verbs of sessions of indirect downloads. */
+/* relay.c -- the verbs of sessions of indirect downloads, and of confirmation codes. */
 #include "store/store_int.h"
 
 enum eim_err store_relay_get(struct tx *t, int64_t association, struct relay_session *out, struct arena *a, struct err *e)
@@ -35,4 +35,14 @@ enum eim_err store_relay_any_expired(struct tx *t, int64_t now_us, bool *out, st
 enum eim_err store_relay_expire(struct tx *t, int64_t now_us, struct err *e)
 {
     return query_exec(t, Q_RELAY_EXPIRE, NULL, ARGS(V_INT(now_us)), NULL, e);
+}
+
+enum eim_err store_confirmation_put(struct tx *t, const struct confirmation *c, struct err *e)
+{
+    return query_exec(t, Q_CONFIRMATION_PUT, c, NO_ARGS, NULL, e);
+}
+
+enum eim_err store_confirmation_get(struct tx *t, int64_t association, int64_t operation, struct confirmation *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_CONFIRMATION_GET, ARGS(V_INT(association), V_INT(operation)), out, a, e);
 }

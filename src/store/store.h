@@ -340,4 +340,10 @@ MUST enum eim_err store_relay_delete(struct tx *t, int64_t association, struct s
 MUST enum eim_err store_relay_any_expired(struct tx *t, int64_t now_us, bool *out, struct err *e);
 MUST enum eim_err store_relay_expire(struct tx *t, int64_t now_us, struct err *e);
 
+/* store_confirmation_put, _get -- the hashed confirmation code of an order; out->association == 0 means that it has none. It is gone once the
+ * order has ended. */
+MUST enum eim_err store_confirmation_put(struct tx *t, const struct confirmation *c, struct err *e);
+MUST enum eim_err store_confirmation_get(struct tx *t, int64_t association, int64_t operation, struct confirmation *out, struct arena *a,
+                                         struct err *e);
+
 #endif

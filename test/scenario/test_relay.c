@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/outbound.h"
+#include "crypto/digest.h"
 #include "crypto/key.h"
 #include "front/esipa_json.h"
 
@@ -649,6 +650,44 @@ static void a_device_in_quarantine_downloads_nothing(void **state)
     assert_int_equal(gadget_state(&g, op), OP_FAILED);
 }
 
+/* hashCc = SHA-256(SHA-256(code) | transactionId); of the code nothing is left once the order has ended. */
+static void a_confirmation_code_reaches_the_card_hashed(void **state)
+{
+    (void)state;
+    uint8_t digest[SHA256_SIZE], want[SHA256_SIZE];
+    struct confirmation left;
+    struct tx *t;
+    const struct authenticate_client_ok_dp_esipa *ok = &said.authenticate_client_response_esipa.authenticate_client_ok_dp_esipa;
+    assert_int_equal(initiate(), 0);
+    assert_int_equal(authenticate(), 0);
+    assert_int_equal(ok->hash_cc.n, 0);            /* this order has none */
+    assert_int_equal(cancel(), 0);
+    for (int twice = 0; twice < 2; twice++) {
+        json = twice;
+        op = gadget_order(&g, "{\"download\":{\"activation_code\":\"1$DP.example.com$MATCH-1$$1\",\"confirmation_code\":\"4711\"}}");
+        gadget_settle(&g);
+        assert_int_equal(initiate(), 0);
+        field_restart(&f);
+        assert_int_equal(authenticate(), 0);
+        assert_ok(digest_sha256(SLICE("4711"), digest, &e));
+        assert_ok(digest_sha256_spans((const struct slice[]){ slice_of(digest, sizeof digest), slice_of(smdp.id, 16) }, 2, want, &e));
+        assert_true(slice_eq(ok->hash_cc, slice_of(want, sizeof want)));
+        assert_int_equal(get_bound(false), 0);
+        install(SLICE("dp.example.com"), true);
+        assert_int_equal(gadget_state(&g, op), OP_DONE);
+        assert_ok(store_read_begin(f.store, &t, &e));
+        assert_ok(store_confirmation_get(t, gadget_view(&g).device.association, op, &left, field_arena(&f), &e));
+        store_read_end(t);
+        assert_int_equal(left.association, 0);
+    }
+    (void)gadget_try(&g, "{\"download\":{\"activation_code\":\"1$DP.example.com$M$$1\"}}", E_RULE);
+    (void)gadget_try(&g, "{\"download\":{\"activation_code\":\"1$DP.example.com$M\",\"confirmation_code\":\"\"}}", E_INVALID);
+    (void)gadget_try(&g, "{\"download\":{\"confirmation_code\":\"4711\"}}", E_INVALID);
+    f.set.indirect = false;
+    eim_reload(f.eim, &f.set, NULL);
+    assert_non_null(strstr(gadget_try(&g, "{\"download\":{\"default_smdp\":true,\"confirmation_code\":\"4711\"}}", E_RULE), "indirect_download"));
+}
+
 static void nothing_is_held_during_a_call(void **state)
 {
     (void)state;
@@ -707,7 +746,7 @@ int main(void)
         T(a_profile_comes_through_the_eim), T(what_is_not_ours_is_refused), T(an_smdp_that_goes_wrong_costs_an_error_and_is_named),
         T(a_refusal_that_has_a_name_ends_the_order), T(a_cancelled_session_is_passed_on_and_fails_the_order),
         T(a_lost_answer_and_a_restart_at_each_step_change_nothing), T(a_session_expires_but_its_result_may_come_late),
-        T(a_device_in_quarantine_downloads_nothing),
+        T(a_device_in_quarantine_downloads_nothing), T(a_confirmation_code_reaches_the_card_hashed),
         T(nothing_is_held_during_a_call), T(an_account_decides_and_its_object_identifier_must_be_there), T(a_large_package_takes_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static const struct command commands[] = {
     { "operation", "create",
       "EID [--enable ICCID]... [--rollback]... [--disable ICCID]... [--delete ICCID]... [--list]... [--rat]... "
       "[--set-fallback ICCID]... [--unset-fallback]... [--default-dp ADDRESS]... [--immediate-enable SETTINGS]... "
-      "[--list-eim]... [--delete-eim EIMID]... [--psmos JSON] [--ecos JSON] [--download WHERE] [--expires WHEN] "
+      "[--list-eim]... [--delete-eim EIMID]... [--psmos JSON] [--ecos JSON] [--download WHERE [--confirmation FILE]] [--expires WHEN] "
       "[--override NAME]...",
       "order a package of operations, executed in the order given; a file of JSON lines, or -, in place of EID orders many",
       operation_create },

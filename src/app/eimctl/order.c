@@ -74,6 +74,21 @@ static int add_download(struct ctl *c, json_t *order, const char *from)
     return CTL_OK;
 }
 
+/* So does the confirmation code, which belongs to the --download before it. */
+static int add_confirmation(struct ctl *c, json_t *order, const char *from)
+{
+    uint8_t code[512];
+    size_t n = 0;
+    struct err e = { 0 };
+    json_t *download = json_object_get(order, "download");
+    if (!download) return ctl_fail(c, CTL_USAGE, "--confirmation: it belongs to a --download before it");
+    if (file_read(from, false, code, sizeof code, &n, &e) != OK) return ctl_fail(c, CTL_USAGE, "--confirmation: %s", e.why);
+    while (n && code[n - 1] <= ' ') n--;
+    if (json_object_set_new(download, "confirmation_code", json_stringn((const char *)code, n)) != 0)
+        return ctl_fail(c, CTL_USAGE, "--confirmation: not UTF-8");
+    return CTL_OK;
+}
+
 static int add_step(struct ctl *c, json_t *order, const struct given *g)
 {
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -87,6 +102,7 @@ static int add_step(struct ctl *c, json_t *order, const struct given *g)
     if (strcmp(g->name, "--immediate-enable") == 0)
         return add_value(c, list_of(order, "psmos"), "configureImmediateEnable", g->name, g->value, true);
     if (strcmp(g->name, "--download") == 0) return add_download(c, order, g->value);
+    if (strcmp(g->name, "--confirmation") == 0) return add_confirmation(c, order, g->value);
     if (strcmp(g->name, "--psmos") == 0) return add_value(c, list_of(order, "psmos"), NULL, g->name, g->value, false);
     if (strcmp(g->name, "--ecos") == 0) return add_value(c, list_of(order, "ecos"), NULL, g->name, g->value, false);
     if (strcmp(g->name, "--override") == 0 && json_array_append_new(list_of(order, "override"), json_string(g->value)) != 0)

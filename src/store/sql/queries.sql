@@ -585,3 +585,18 @@ SELECT association FROM relay WHERE expires_us <= $now LIMIT 1;
 
 -- name: relay_expire(now)
 DELETE FROM relay WHERE expires_us <= $now;
+
+-- row confirmation: struct confirmation
+--   association int once
+--   tenant int once
+--   operation int once
+--   digest bytes
+
+-- name: confirmation_put(confirmation)
+INSERT INTO confirmation (@confirmation) VALUES (@confirmation(values));
+
+-- name: confirmation_get(association, operation) -> confirmation
+SELECT @confirmation FROM confirmation WHERE association = $association AND operation = $operation;
+
+-- name: confirmation_delete(association, operation)
+DELETE FROM confirmation WHERE association = $association AND operation = $operation;
