@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "crypto/cert.h"
+#include "crypto/seal.h"
 #include "crypto/signer.h"
 #include "eim/eim.h"
 #include "front/esipa_asn1.h"
@@ -332,7 +333,9 @@ static enum eim_err open_eim(struct server *s, struct err *e)
     struct cert_trust *trust = NULL;
     struct eim_settings set = eim_settings_of(&s->conf);
     char *keys = system_path(&s->arena, s->options.data, "keys"), *roots = system_path(&s->arena, s->options.data, "trust");
-    if (!keys || !roots) return fail(e, E_NOMEM, NULL, "no memory");
+    char *codes = system_path(&s->arena, s->options.data, "codes.key");
+    if (!keys || !roots || !codes) return fail(e, E_NOMEM, NULL, "no memory");
+    TRY(seal_open_file(&s->host.seal, codes, s->env, e));
     TRY(signer_open_dir(&s->host.signer, keys, e));
     TRY(signer_public(s->host.signer, s->conf.eim_signing_key, NULL, NULL, &s->arena, e));
     TRY(cert_trust_load_dir(&trust, roots, e));
@@ -517,6 +520,7 @@ void server_stop(struct server *s)
     note_signer_free(s->notes);
     store_close(s->host.store);
     signer_close(s->host.signer);
+    seal_free(s->host.seal);
     outbound_free(s->host.outbound);
     tls_server_free(s->tls);
     loops_stop(s->loops);

@@ -6,6 +6,7 @@
 struct env;
 struct store;
 struct outbound;
+struct seal;
 struct signer;
 
 struct host {
@@ -13,6 +14,7 @@ struct host {
     struct store *store;
     struct signer *signer;
     struct outbound *outbound;         /* base/outbound.h; NULL: nothing is reached */
+    struct seal *seal;                 /* crypto/seal.h; NULL: there are no activation-code pools and no profile orders */
 };
 
 #endif

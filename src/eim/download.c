@@ -6,33 +6,24 @@
  * reason. One that verifies not, although the device has a key, ends nothing. No answer within an hour: given again, three times in all,
  * then it has failed, and an inventory tells what is really there. */
 #include "eim/esipa_int.h"
+#include "eim/pool.h"
 
 #include "crypto/digest.h"
 #include "crypto/key.h"
 #include "crypto/verify.h"
 
-enum { CODE_MAX = 255, CONFIRMATION_MAX = 64, DOWNLOAD_TRIES = 3 };
+enum { CONFIRMATION_MAX = 64, DOWNLOAD_TRIES = 3 };
 static const int64_t DOWNLOAD_PATIENCE_US = INT64_C(3600) * 1000000;
 
 /* ---- what people order ---- */
 
-/* An activation code as the trigger carries it: "1$SM-DP+ address$matching id[$oid[$1]]" without "LPA:" (SGP.22 4.1). */
-static enum eim_err check_code(struct slice code, bool confirmed, struct err *e)
+struct slice download_request(struct slice code, struct arena *a)
 {
-    size_t parts = 1, start = 0, address = 0;
-    if (code.n < 4 || code.n > CODE_MAX || memcmp(code.p, "1$", 2))
-        return fail_field(e, E_INVALID, "SGP.22 4.1", "download.activation_code", "must be 1$ADDRESS$MATCHINGID, at most %d characters", CODE_MAX);
-    for (size_t i = 0; i <= code.n; i++) {
-        if (i < code.n && code.p[i] != '$') continue;
-        if (parts == 2) address = i - start;
-        if (parts == 5 && i - start == 1 && code.p[start] == '1' && !confirmed)
-            return fail_field(e, E_RULE, "SGP.32 3.2.3.1", "download.activation_code",
-                              "asks for a confirmation code: download.confirmation_code, and a download through the eIM");
-        start = i + 1;
-        parts++;
-    }
-    if (!address || parts < 4) return fail_field(e, E_INVALID, "SGP.22 4.1", "download.activation_code", "lacks the SM-DP+ address or the matching id");
-    return OK;
+    struct profile_download_trigger_request r = { 0 };
+    r.profile_download_data.der.which = profile_download_data_is_activation_code;
+    r.profile_download_data.activation_code = code;
+    der_set(&r, profile_download_trigger_request, profile_download_data);
+    return der_encode(&profile_download_trigger_request_type, &r, a);
 }
 
 /* Only what SGP.22 hashes is kept of it. */
@@ -62,11 +53,13 @@ enum eim_err download_from_json(const json_t *order, bool indirect, struct slice
     struct profile_download_data *d = &r.profile_download_data;
     der_set(&r, profile_download_trigger_request, profile_download_data);
     if (code) {
-        struct slice text = json_slice(code);
-        if (text.n > 4 && !memcmp(text.p, "LPA:", 4)) text = slice_of(text.p + 4, text.n - 4);
-        TRY(check_code(text, confirmation, e));
+        struct code_parts parts;
+        TRY(code_parse(json_slice(code), "download.activation_code", &parts, e));
+        if (parts.confirmation && !confirmation)
+            return fail_field(e, E_RULE, "SGP.32 3.2.3.1", "download.activation_code",
+                              "asks for a confirmation code: download.confirmation_code, and a download through the eIM");
         d->der.which = profile_download_data_is_activation_code;
-        d->activation_code = text;
+        d->activation_code = parts.whole;
     } else if (own) {
         if (!json_is_true(own)) return fail_field(e, E_INVALID, NULL, "download.default_smdp", "must be true");
         d->der.which = profile_download_data_is_contact_default_smdp;

@@ -61,6 +61,8 @@ extern const struct eim_settings eim_settings_default;
     X(notifications_failed, "notifications given up")                                                \
     X(pushes,              "attempts to push what waits to a device that can be reached")            \
     X(pushes_failed,       "of them those that it did not answer, or not rightly")                   \
+    X(codes_handed_out,    "activation codes of pools that became a download")                    \
+    X(pools_low,           "times that a pool of activation codes fell below its threshold")       \
     X(malformed,           "ESipa messages that could not be decoded")                               \
     X(stale_retries,       "transactions decided again because the device had changed meanwhile")    \
     X(busy,                "exchanges answered 503")                                                 \

@@ -9,6 +9,7 @@
 #include "crypto/signer.h"
 #include "eim/ops.h"
 #include "eim/esipa_int.h"
+#include "eim/pool.h"
 
 /* The row of an EID of the principal's tenant, on an open read. */
 static enum eim_err find(struct eim *m, struct tx *t, const struct principal *p, struct slice text, struct device *d,
@@ -129,6 +130,7 @@ struct change {
     struct eid eid;
     struct operation op;               /* in or out, as the change wants */
     struct slice confirmation;         /* create: SHA-256 of a confirmation code */
+    struct pool_want want;             /* operator_name empty: its request is there already */
     struct arena *a;
 };
 
@@ -155,6 +157,7 @@ static enum eim_err delete_apply(struct tx *t, struct store_job *job, struct err
     struct device d;
     TRY(lock(t, c, &d, e));
     if (d.in_flight || d.download_op) return fail(e, E_STATE, NULL, "a package is in flight: its result would find no device");
+    TRY(pool_forget(t, c->m, c->association, c->p->name, c->a, e));
     TRY(store_device_delete(t, c->association, e));
     struct audit_entry en = { .tenant = d.tenant, .principal = c->p->name, .action = "device.removed", .eid = &d.eid };
     return audit_add(t, c->m->host->env, &en, e);
@@ -211,6 +214,7 @@ static enum eim_err create_apply(struct tx *t, struct store_job *job, struct err
     if (waiting >= OPERATION_QUEUE_MAX) return fail(e, E_LIMIT, NULL, "%d operations wait for this device already", OPERATION_QUEUE_MAX);
     TRY(judge_now(t, c, &d, e));
     c->op.association = c->association;
+    if (c->want.operator_name.n) TRY(pool_take(t, c->m, c->p->name, &c->want, &c->op, c->a, e));
     TRY(store_operation_insert(t, &c->op, e));
     struct confirmation code = { .association = c->association, .tenant = d.tenant, .operation = c->op.id, .digest = c->confirmation };
     if (code.digest.n) TRY(store_confirmation_put(t, &code, e));
@@ -244,6 +248,16 @@ static enum eim_err create(struct change *c, struct operation *out, struct err *
     return OK;
 }
 
+/* {"operator","profile_type"}: whichever pool has one. */
+static enum eim_err pool_want_from_json(const json_t *v, struct pool_want *w, struct err *e)
+{
+    *w = (struct pool_want){ json_slice(json_object_get(v, "operator")), json_slice(json_object_get(v, "profile_type")) };
+    if (!w->operator_name.n) return fail_field(e, E_INVALID, NULL, "download.operator", "must be a text that is not empty");
+    if (!w->profile_type.n) return fail_field(e, E_INVALID, NULL, "download.profile_type", "must be a text that is not empty");
+    if (json_object_size(v) != 2) return fail_field(e, E_INVALID, NULL, "download", "must have operator and profile_type and nothing else");
+    return OK;
+}
+
 enum eim_err manage_operation_create(struct eim *m, const struct principal *p, struct slice eid, const json_t *request,
                                      struct operation *out, struct arena *a, struct err *e)
 {
@@ -261,8 +275,10 @@ enum eim_err manage_operation_create(struct eim *m, const struct principal *p, s
     if (download && (json_object_get(request, "psmos") || json_object_get(request, "ecos") || json_object_get(request, "override")))
         return fail_field(e, E_RULE, "SGP.32 2.11.1", "download", "stands alone: it is no part of an eUICC package");
     c.op.kind = download ? OPK_DOWNLOAD : OPK_PACKAGE;
-    TRY(download ? download_from_json(download, eim_settings_now(m).indirect, &c.op.request, &c.confirmation, a, e)
-                  : ops_from_json(request, &c.op.request, &c.op.overrides, a, e));
+    if (json_object_get(download, "operator")) TRY(pool_want_from_json(download, &c.want, e));
+    else
+        TRY(download ? download_from_json(download, eim_settings_now(m).indirect, &c.op.request, &c.confirmation, a, e)
+                      : ops_from_json(request, &c.op.request, &c.op.overrides, a, e));
     const json_t *expires = json_object_get(request, "expires_at");
     if (expires && (!json_is_string(expires) || env_parse_rfc3339(json_string_value(expires), &c.op.expires_us) != 0))
         return fail_field(e, E_INVALID, "RFC 3339", "expires_at", "must be a time such as 2026-12-01T00:00:00Z");

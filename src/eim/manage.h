@@ -102,6 +102,29 @@ MUST enum eim_err manage_smdp(struct eim *m, const struct principal *p, int64_t 
 MUST enum eim_err manage_smdp_put(struct eim *m, const struct principal *p, int64_t id, struct smdp_account *s, struct arena *a, struct err *e);
 MUST enum eim_err manage_smdp_delete(struct eim *m, const struct principal *p, int64_t id, struct arena *a, struct err *e);
 
+/* ---- pools of activation codes (model/pool.h) ---- */
+/* manage_pool_from_json -- {"name","operator","profile_type","smdp","warn_below"}; all but the last are needed. */
+MUST enum eim_err manage_pool_from_json(const json_t *v, struct code_pool *out, struct arena *a, struct err *e);
+struct pool_view { struct code_pool pool; int64_t counts[CODE_STATE_END]; };
+MUST enum eim_err manage_pool(struct eim *m, const struct principal *p, int64_t id, struct pool_view *out, struct arena *a, struct err *e);
+MUST enum eim_err manage_pools(struct eim *m, const struct principal *p, int64_t after, unsigned limit, struct pool_view **out, size_t *n,
+                               struct arena *a, struct err *e);
+/* manage_pool_add -- *pool becomes the row as it is stored. E_CONFLICT: its name is taken; E_LIMIT. manage_pool_delete -- E_STATE: a code of it
+ * is reserved or handed out. */
+MUST enum eim_err manage_pool_add(struct eim *m, const struct principal *p, struct code_pool *pool, struct arena *a, struct err *e);
+MUST enum eim_err manage_pool_delete(struct eim *m, const struct principal *p, int64_t id, struct arena *a, struct err *e);
+/* manage_codes -- of a pool, by ascending id, id > after. */
+MUST enum eim_err manage_codes(struct eim *m, const struct principal *p, int64_t pool, int64_t after, unsigned limit, struct code_list *out,
+                               struct arena *a, struct err *e);
+/* manage_codes_add -- at most POOL_BATCH_MAX; each on its own: rc OK means it is in, else err says which part is wrong (E_INVALID, E_RULE) or
+ * that the tenant has it already (E_CONFLICT). No message shows anything of a code. */
+struct new_code { struct slice text; enum eim_err rc; struct err err; struct slice digest, sealed; };
+MUST enum eim_err manage_codes_add(struct eim *m, const struct principal *p, int64_t pool, struct new_code *v, size_t n, size_t *added,
+                                   struct arena *a, struct err *e);
+/* manage_code_decide -- a person: an unclear one is free again (`back`), or a free or unclear one is withdrawn. E_STATE else. */
+MUST enum eim_err manage_code_decide(struct eim *m, const struct principal *p, int64_t id, bool back, struct activation_code *out,
+                                     struct arena *a, struct err *e);
+
 /* manage_operation_create -- `request` is the body of POST .../operations (psmos, ecos or download; expires_at, override). Unlawful combinations
  * E_RULE; I6 judged now when the inventory is fresh (and again when signed); E_LIMIT when OPERATION_QUEUE_MAX wait. */
 MUST enum eim_err manage_operation_create(struct eim *m, const struct principal *p, struct slice eid, const json_t *request,

@@ -3,6 +3,7 @@
 
 #include "crypto/digest.h"
 #include "eim/listed.h"
+#include "eim/pool.h"
 
 #include <stdio.h>
 
@@ -216,6 +217,7 @@ enum eim_err plan_apply(struct plan *p, struct tx *t, struct err *e)
         struct plan_op *o = p->ops[i];
         if (o->insert) TRY(store_operation_insert(t, &o->op, e));
         else if (o->dirty) TRY(store_operation_update(t, &o->op, o->from, e));
+        if (o->dirty && o->op.kind == OPK_DOWNLOAD && o->op.state != o->from) TRY(pool_follow(t, p->m, &o->op, p->arena, e));
     }
     TRY(apply_facts(p, t, e));
     for (size_t i = 0; i < p->naudits; i++) TRY(audit_add(t, p->m->host->env, &p->audits[i], e));

@@ -24,6 +24,7 @@
 #include "model/injection.h"
 #include "model/operation.h"
 #include "model/outbox.h"
+#include "model/pool.h"
 #include "model/relay.h"
 #include "model/smdp.h"
 
@@ -345,5 +346,32 @@ MUST enum eim_err store_relay_expire(struct tx *t, int64_t now_us, struct err *e
 MUST enum eim_err store_confirmation_put(struct tx *t, const struct confirmation *c, struct err *e);
 MUST enum eim_err store_confirmation_get(struct tx *t, int64_t association, int64_t operation, struct confirmation *out, struct arena *a,
                                          struct err *e);
+
+/* ---- pools of activation codes (model/pool.h) ---- */
+/* store_pool_get -- out->id == 0 means there is none. store_pool_lock -- the same, and ours until the transaction ends. */
+MUST enum eim_err store_pool_get(struct tx *t, int64_t tenant, int64_t id, struct code_pool *out, struct arena *a, struct err *e);
+MUST enum eim_err store_pool_lock(struct tx *t, int64_t tenant, int64_t id, struct code_pool *out, struct arena *a, struct err *e);
+struct pool_list { struct code_pool *v; size_t n; };
+/* store_pool_list -- by ascending id, id > after. */
+MUST enum eim_err store_pool_list(struct tx *t, int64_t tenant, int64_t after, unsigned limit, struct pool_list *out, struct arena *a, struct err *e);
+/* store_pool_add -- a new one. E_CONFLICT: another of the tenant has its name. store_pool_delete -- with all its codes. */
+MUST enum eim_err store_pool_add(struct tx *t, const struct code_pool *p, struct err *e);
+MUST enum eim_err store_pool_low(struct tx *t, int64_t id, bool low, struct err *e);
+MUST enum eim_err store_pool_delete(struct tx *t, int64_t tenant, int64_t id, struct err *e);
+/* store_pool_count -- its codes by state. Scans an index. */
+MUST enum eim_err store_pool_count(struct tx *t, int64_t pool, int64_t counts[CODE_STATE_END], struct err *e);
+/* store_code_get -- out->id == 0 means there is none. store_code_of -- the one of a device's download. */
+MUST enum eim_err store_code_get(struct tx *t, int64_t tenant, int64_t id, struct activation_code *out, struct arena *a, struct err *e);
+MUST enum eim_err store_code_of(struct tx *t, int64_t association, int64_t operation, struct activation_code *out, struct arena *a, struct err *e);
+struct code_list { struct activation_code *v; size_t n; };
+MUST enum eim_err store_code_list(struct tx *t, int64_t pool, int64_t after, unsigned limit, struct code_list *out, struct arena *a, struct err *e);
+/* store_code_waiting -- those reserved for a device, at most 100. */
+MUST enum eim_err store_code_waiting(struct tx *t, int64_t association, struct code_list *out, struct arena *a, struct err *e);
+/* store_code_add -- *added false: the tenant has this code already, in whatever pool and state. */
+MUST enum eim_err store_code_add(struct tx *t, const struct activation_code *c, bool *added, struct err *e);
+/* store_code_free -- the oldest free one of a pool, ours until the transaction ends; id 0: there is none. Write transactions only. */
+MUST enum eim_err store_code_free(struct tx *t, int64_t pool, struct activation_code *out, struct arena *a, struct err *e);
+/* store_code_update -- write it if its stored state is still `from`; else E_STALE. */
+MUST enum eim_err store_code_update(struct tx *t, const struct activation_code *c, enum code_state from, struct err *e);
 
 #endif

@@ -2,6 +2,7 @@
 #include "test/scenario/field.h"
 
 #include "crypto/cert.h"
+#include "crypto/seal.h"
 #include "test/lib/pg.h"
 #include "test/lib/tmpdir.h"
 
@@ -24,7 +25,7 @@ static void open_store(struct field *f)
 {
     struct store_options o = { .url = f->url, .readers = 2, .inline_writes = true };
     assert_ok(store_open(&f->store, &o, &e));
-    f->host = (struct host){ .env = &f->clock.env, .store = f->store, .signer = &f->failing.base, .outbound = f->outbound };
+    f->host = (struct host){ .env = &f->clock.env, .store = f->store, .signer = &f->failing.base, .outbound = f->outbound, .seal = f->seal };
 }
 
 static void open_eim(struct field *f, bool trusting)
@@ -63,6 +64,7 @@ static void open_all(struct field *f, bool trusting)
     arena_init(&f->blob_memory, 1 << 16);
     assert_ok(sim_pki_make(&f->pki, CURVE_P256, START_US - INT64_C(86400) * 1000000, &e));
     sim_world_init(&f->world, &f->pki, &f->clock.env);
+    assert_ok(seal_from(&f->seal, (const uint8_t[SEAL_KEY_SIZE]){ 9 }, &f->clock.env, &e));
     open_store(f);
     make_identity(f);
     open_eim(f, trusting);
@@ -90,6 +92,7 @@ void field_close(struct field *f)
     eim_close(f->eim);
     store_close(f->store);
     signer_close(f->signer);
+    seal_free(f->seal);
     sim_world_free(&f->world);
     sim_pki_free(&f->pki);
     arena_free(&f->arena);

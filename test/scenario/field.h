@@ -27,6 +27,7 @@ struct field {
     struct signer *signer;
     struct signer_failing failing;
     struct host host;
+    struct seal *seal;
     struct outbound *outbound;         /* set after field_open by field_outbound; NULL: nothing is reached */
     struct eim *eim;
     struct eim_settings set;

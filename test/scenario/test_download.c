@@ -209,9 +209,9 @@ static void an_ipa_that_refuses_the_trigger_is_believed(void **state)
 static void orders_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
-    assert_non_null(strstr(gadget_try(&g, "{\"download\":{\"activation_code\":\"smdp.example.com\"}}", E_INVALID), "1$ADDRESS"));
-    assert_non_null(strstr(gadget_try(&g, "{\"download\":{\"activation_code\":\"1$$M\"}}", E_INVALID), "lacks"));
-    assert_non_null(strstr(gadget_try(&g, "{\"download\":{\"activation_code\":\"1$smdp\"}}", E_INVALID), "lacks"));
+    assert_non_null(strstr(gadget_try(&g, "{\"download\":{\"activation_code\":\"smdp.example.com\"}}", E_INVALID), "format"));
+    assert_non_null(strstr(gadget_try(&g, "{\"download\":{\"activation_code\":\"1$$M\"}}", E_INVALID), "SM-DP+ address"));
+    assert_non_null(strstr(gadget_try(&g, "{\"download\":{\"activation_code\":\"1$smdp\"}}", E_INVALID), "matching id"));
     assert_non_null(strstr(gadget_try(&g, "{\"download\":{\"activation_code\":\"1$smdp$M$1.2.3$1\"}}", E_RULE), "confirmation code"));
     (void)gadget_try(&g, "{\"download\":{}}", E_INVALID);
     (void)gadget_try(&g, "{\"download\":{\"default_smdp\":false}}", E_INVALID);

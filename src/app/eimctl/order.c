@@ -64,7 +64,11 @@ static int add_download(struct ctl *c, json_t *order, const char *from)
     if (strcmp(from, "default-smdp") == 0) download = json_pack("{s:b}", "default_smdp", 1);
     else if (strcmp(from, "smds") == 0) download = json_pack("{s:b}", "smds", 1);
     else if (strncmp(from, "smds=", 5) == 0) download = json_pack("{s:s}", "smds", from + 5);
-    else {
+    else if (strncmp(from, "pool=", 5) == 0) {
+        const char *slash = strchr(from, '/');
+        if (!slash) return ctl_fail(c, CTL_USAGE, "--download: pool=OPERATOR/PROFILETYPE is needed");
+        download = json_pack("{s:s%,s:s}", "operator", from + 5, (size_t)(slash - from) - 5, "profile_type", slash + 1);
+    } else {
         if (file_read(from, false, code, sizeof code, &n, &e) != OK) return ctl_fail(c, CTL_USAGE, "--download: %s", e.why);
         while (n && code[n - 1] <= ' ') n--;
         download = json_pack("{s:s%}", "activation_code", (const char *)code, n);

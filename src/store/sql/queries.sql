@@ -600,3 +600,70 @@ SELECT @confirmation FROM confirmation WHERE association = $association AND oper
 
 -- name: confirmation_delete(association, operation)
 DELETE FROM confirmation WHERE association = $association AND operation = $operation;
+
+-- row code_pool: struct code_pool
+--   id int once
+--   tenant int once
+--   changed_us int
+--   warn_below int
+--   low bool
+--   name text
+--   operator_name text
+--   profile_type text
+--   address text
+
+-- name: pool_get(tenant, id) -> code_pool
+SELECT @code_pool FROM code_pool WHERE tenant = $tenant AND id = $id;
+
+-- name: pool_lock(tenant, id) -> code_pool
+SELECT @code_pool FROM code_pool WHERE tenant = $tenant AND id = $id /*lock*/;
+
+-- name: pool_list(tenant, after, limit) -> code_pool
+SELECT @code_pool FROM code_pool WHERE tenant = $tenant AND id > $after ORDER BY id LIMIT $limit;
+
+-- name: pool_insert(code_pool)
+INSERT INTO code_pool (@code_pool) VALUES (@code_pool(values)) ON CONFLICT (tenant, name) DO NOTHING;
+
+-- name: pool_low(id, low)
+UPDATE code_pool SET low = $low WHERE id = $id;
+
+-- name: pool_delete(tenant, id)
+DELETE FROM code_pool WHERE tenant = $tenant AND id = $id;
+
+-- name: pool_codes_delete(pool)
+DELETE FROM activation_code WHERE pool = $pool;
+
+-- name: pool_count(pool) -> 2
+SELECT state, count(*) FROM activation_code WHERE pool = $pool GROUP BY state;
+
+-- row code: struct activation_code
+--   id int once
+--   tenant int once
+--   pool int once
+--   state enum
+--   changed_us int
+--   association int
+--   operation int
+--   digest bytes once
+--   sealed bytes once
+
+-- name: code_get(tenant, id) -> code
+SELECT @code FROM activation_code WHERE tenant = $tenant AND id = $id;
+
+-- name: code_list(pool, after, limit) -> code
+SELECT @code FROM activation_code WHERE pool = $pool AND id > $after ORDER BY id LIMIT $limit;
+
+-- name: code_insert(code)
+INSERT INTO activation_code (@code) VALUES (@code(values)) ON CONFLICT (tenant, digest) DO NOTHING;
+
+-- name: code_free(pool) -> code
+SELECT @code FROM activation_code WHERE pool = $pool AND state = 0 ORDER BY id LIMIT 1 /*claim*/;
+
+-- name: code_of(association, operation) -> code
+SELECT @code FROM activation_code WHERE association = $association AND operation = $operation AND association <> 0 LIMIT 1;
+
+-- name: code_waiting(association) -> code
+SELECT @code FROM activation_code WHERE association = $association AND association <> 0 AND state = 1 ORDER BY id LIMIT 100;
+
+-- name: code_update(code, from)
+UPDATE activation_code SET @code(set) WHERE id = $id AND state = $from;
