@@ -47,6 +47,11 @@ enum eim_err store_pool_count(struct tx *t, int64_t pool, int64_t counts[CODE_ST
     return query_each(t, Q_POOL_COUNT, ARGS(V_INT(pool)), count_one, counts, e);
 }
 
+enum eim_err store_operation_scrub(struct tx *t, int64_t association, int64_t id, struct slice request, struct err *e)
+{
+    return query_exec(t, Q_OPERATION_SCRUB, NULL, ARGS(V_INT(association), V_INT(id), V_BYTES(request), V_BYTES(slice_of("", 0))), NULL, e);
+}
+
 enum eim_err store_code_get(struct tx *t, int64_t tenant, int64_t id, struct activation_code *out, struct arena *a, struct err *e)
 {
     return query_row(t, Q_CODE_GET, ARGS(V_INT(tenant), V_INT(id)), out, a, e);

@@ -164,6 +164,8 @@ MUST enum eim_err store_operation_by_counter(struct tx *t, int64_t association, 
 MUST enum eim_err store_operation_next(struct tx *t, int64_t association, enum operation_state state, int64_t after, int64_t *id, struct err *e);
 /* store_operation_update -- write state, delivery and outcome if the stored state is still `from`; else E_STALE. */
 MUST enum eim_err store_operation_update(struct tx *t, const struct operation *o, enum operation_state from, struct err *e);
+/* store_operation_scrub -- of an operation that has come to an end: its request becomes this one, its package is forgotten. */
+MUST enum eim_err store_operation_scrub(struct tx *t, int64_t association, int64_t id, struct slice request, struct err *e);
 struct operation_list { struct operation *v; size_t n; };
 /* store_operation_list -- operations of a device, newest first, id < before (0 = from the newest), up to limit.
  * `with_bytes` false leaves package and result empty. */

@@ -82,6 +82,10 @@ static void a_code_leaves_its_pool_once_and_reaches_the_device(void **state)
     assert_int_equal(nseen, 1);
     assert_string_equal(seen[0], "1$smdp.example.com$ONE-1");
     assert_int_equal(count(pool, CODE_UNCLEAR), 1);        /* it left: nobody but a person may say that it was not used */
+    struct operation o = gadget_operation(&g, op);
+    assert_null(memmem(o.request.p, o.request.n, "ONE-1", 5));                   /* at its end the code stands in the pool only */
+    assert_non_null(memmem(o.request.p, o.request.n, "smdp.example.com", 16));   /* the address stays: it may be contacted (I12) */
+    assert_int_equal(o.package.n, 0);
     gadget_order(&g, by_pool);
     gadget_settle(&g);
     assert_string_equal(seen[1], "1$SMDP.example.com$TWO-2");
@@ -100,6 +104,8 @@ static void what_never_left_is_free_again(void **state)
     assert_int_equal(manage_pool_delete(f.eim, &f.admin, pool, field_arena(&f), &e), E_STATE);
     assert_ok(manage_operation_cancel(f.eim, &f.admin, op, &o, field_arena(&f), &e));
     assert_int_equal(count(pool, CODE_FREE), 1);
+    o = gadget_operation(&g, op);
+    assert_null(memmem(o.request.p, o.request.n, "ONE-1", 5));
     gadget_order(&g, by_pool);
     assert_ok(manage_device_delete(f.eim, &f.admin, slice_str(g.eid), field_arena(&f), &e));
     assert_int_equal(count(pool, CODE_FREE), 1);

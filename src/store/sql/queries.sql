@@ -249,6 +249,9 @@ SELECT id FROM operation WHERE association = $association AND id > $after AND st
 -- name: operation_update(operation, from, room:bytes)
 UPDATE operation SET @operation(set), room = $room WHERE association = $association AND id = $id AND state = $from;
 
+-- name: operation_scrub(association, id, request:bytes, package:bytes)
+UPDATE operation SET request = $request, package = $package WHERE association = $association AND id = $id;
+
 -- name: operation_list(association, before, limit) -> operation
 SELECT @operation FROM operation WHERE association = $association AND id < $before ORDER BY id DESC LIMIT $limit;
 
