@@ -130,6 +130,7 @@ struct change {
     struct eid eid;
     struct operation op;               /* in or out, as the change wants */
     struct slice confirmation;         /* create: SHA-256 of a confirmation code */
+    struct preflight needs;            /* create: of a download */
     struct pool_want want;             /* operator_name empty: its request is there already */
     struct arena *a;
 };
@@ -214,6 +215,7 @@ static enum eim_err create_apply(struct tx *t, struct store_job *job, struct err
     if (waiting >= OPERATION_QUEUE_MAX) return fail(e, E_LIMIT, NULL, "%d operations wait for this device already", OPERATION_QUEUE_MAX);
     TRY(judge_now(t, c, &d, e));
     c->op.association = c->association;
+    if (c->op.kind == OPK_DOWNLOAD) TRY(preflight_check(t, c->association, c->want.operator_name, &c->needs, c->op.overrides, c->a, e));
     if (c->want.operator_name.n) TRY(pool_take(t, c->m, c->p->name, &c->want, &c->op, c->a, e));
     TRY(store_operation_insert(t, &c->op, e));
     struct confirmation code = { .association = c->association, .tenant = d.tenant, .operation = c->op.id, .digest = c->confirmation };
@@ -261,7 +263,7 @@ static enum eim_err pool_want_from_json(const json_t *v, struct pool_want *w, st
 enum eim_err manage_operation_create(struct eim *m, const struct principal *p, struct slice eid, const json_t *request,
                                      struct operation *out, struct arena *a, struct err *e)
 {
-    static const char *const known[] = { "psmos", "ecos", "download", "expires_at", "override" };
+    static const char *const known[] = { "psmos", "ecos", "download", "expires_at", "override", "requires" };
     struct change c;
     const char *name;
     json_t *v;
@@ -272,9 +274,15 @@ enum eim_err manage_operation_create(struct eim *m, const struct principal *p, s
         if (!found) return fail_field(e, E_INVALID, NULL, name, "no such member");
     }
     const json_t *download = json_object_get(request, "download");
-    if (download && (json_object_get(request, "psmos") || json_object_get(request, "ecos") || json_object_get(request, "override")))
+    if (download && (json_object_get(request, "psmos") || json_object_get(request, "ecos")))
         return fail_field(e, E_RULE, "SGP.32 2.11.1", "download", "stands alone: it is no part of an eUICC package");
     c.op.kind = download ? OPK_DOWNLOAD : OPK_PACKAGE;
+    const json_t *needs = json_object_get(request, "requires");
+    if (needs && !download) return fail_field(e, E_INVALID, NULL, "requires", "goes with a download only");
+    if (needs) TRY(preflight_from_json(needs, &c.needs, e));
+    if (download) TRY(ops_overrides(json_object_get(request, "override"), &c.op.overrides, e));
+    if (download && json_object_get(request, "override") && (!c.op.overrides || c.op.overrides & ~(int64_t)OVERRIDE_PREFLIGHT))
+        return fail_field(e, E_RULE, "SGP.32 2.11.1", "download", "what a download may override is preflight_memory, preflight_version, preflight_operator");
     if (json_object_get(download, "operator")) TRY(pool_want_from_json(download, &c.want, e));
     else
         TRY(download ? download_from_json(download, eim_settings_now(m).indirect, &c.op.request, &c.confirmation, a, e)

@@ -225,7 +225,7 @@ static enum eim_err steps_value(bool psmo, const json_t *steps, json_t *out, str
     return OK;
 }
 
-static enum eim_err overrides_from(const json_t *list, int64_t *out, struct err *e)
+enum eim_err ops_overrides(const json_t *list, int64_t *out, struct err *e)
 {
     size_t i;
     json_t *v;
@@ -233,9 +233,12 @@ static enum eim_err overrides_from(const json_t *list, int64_t *out, struct err 
     if (list && !json_is_array(list)) return fail_field(e, E_INVALID, NULL, "override", "must be a list");
     json_array_foreach((json_t *)(uintptr_t)list, i, v) {
         struct slice s = json_slice(v);
-        if (slice_eq(s, SLICE("no_enabled_profile"))) *out |= OVERRIDE_NO_ENABLED_PROFILE;
-        else if (slice_eq(s, SLICE("last_way_to_eim"))) *out |= OVERRIDE_LAST_WAY_TO_EIM;
-        else return fail_field(e, E_INVALID, NULL, "override", "must be no_enabled_profile or last_way_to_eim");
+        int64_t bit = 0;
+#define X(name, number, text) if (slice_eq(s, SLICE(text))) bit = name;
+        OPERATION_OVERRIDES(X)
+#undef X
+        if (!bit) return fail_field(e, E_INVALID, NULL, "override", "must be no_enabled_profile, last_way_to_eim or one that a refusal named");
+        *out |= bit;
     }
     return OK;
 }
@@ -245,7 +248,7 @@ enum eim_err ops_from_json(const json_t *request, struct slice *package, int64_t
     const json_t *psmo = json_object_get(request, "psmos"), *eco = json_object_get(request, "ecos");
     if (!json_is_object(request)) return fail(e, E_INVALID, NULL, "must be an object");
     if (!psmo == !eco) return fail_field(e, E_RULE, "SGP.32 2.11.1.1", "psmos", "either psmos or ecos: a package holds one kind");
-    TRY(overrides_from(json_object_get(request, "override"), overrides, e));
+    TRY(ops_overrides(json_object_get(request, "override"), overrides, e));
     json_t *list = json_array(), *value = json_object();
     json_object_set_new(value, psmo ? "psmoList" : "ecoList", list);
     struct euicc_package p;

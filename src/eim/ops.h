@@ -48,4 +48,7 @@ const struct euicc_result_data *ops_result_at(const struct euicc_package_result_
 bool ops_step_done(const struct psmo *s, const struct euicc_result_data *r);
 bool ops_eco_done(const struct eco *c, const struct euicc_result_data *r);
 
+/* ops_overrides -- the member "override" of an order (may be NULL): names, as enum operation_override bits. */
+MUST enum eim_err ops_overrides(const json_t *list, int64_t *out, struct err *e);
+
 #endif

@@ -5,8 +5,9 @@
 static json_t *override_names(int64_t bits)
 {
     json_t *list = json_array();
-    if (bits & OVERRIDE_NO_ENABLED_PROFILE) json_array_append_new(list, json_string("no_enabled_profile"));
-    if (bits & OVERRIDE_LAST_WAY_TO_EIM) json_array_append_new(list, json_string("last_way_to_eim"));
+#define X(name, bit, text) if (bits & name) json_array_append_new(list, json_string(text));
+    OPERATION_OVERRIDES(X)
+#undef X
     return list;
 }
 

@@ -69,8 +69,19 @@ const char *operation_kind_name(enum operation_kind k);
 enum operation_origin { ORIGIN_API, ORIGIN_INVENTORY, ORIGIN_SETTLE };
 const char *operation_origin_name(enum operation_origin o);
 
-/* Overrides of I6 that a person gave by name. */
-enum operation_override { OVERRIDE_NO_ENABLED_PROFILE = 1, OVERRIDE_LAST_WAY_TO_EIM = 2 };
+/* Overrides of I6, and of refusals of preflight.c, that a person gave by name. */
+#define OPERATION_OVERRIDES(X)                          \
+    X(OVERRIDE_NO_ENABLED_PROFILE, 1, "no_enabled_profile") \
+    X(OVERRIDE_LAST_WAY_TO_EIM,    2, "last_way_to_eim")    \
+    X(OVERRIDE_PREFLIGHT_MEMORY,   4, "preflight_memory")   \
+    X(OVERRIDE_PREFLIGHT_VERSION,  8, "preflight_version")  \
+    X(OVERRIDE_PREFLIGHT_OPERATOR, 16, "preflight_operator")
+enum operation_override {
+#define X(name, bit, text) name = bit,
+    OPERATION_OVERRIDES(X)
+#undef X
+    OVERRIDE_PREFLIGHT = OVERRIDE_PREFLIGHT_MEMORY | OVERRIDE_PREFLIGHT_VERSION | OVERRIDE_PREFLIGHT_OPERATOR
+};
 
 struct operation {
     int64_t association, id, tenant;

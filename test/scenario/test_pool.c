@@ -171,6 +171,51 @@ static void a_person_returns_or_withdraws_what_is_unclear(void **state)
     assert_int_equal(count(pool, CODE_WITHDRAWN), 1);
 }
 
+/* The simulated card reports profile version and memory of its own; only what is more than any card has is refused. */
+static void preflight_names_what_is_lacking_and_gives_way_by_name(void **state)
+{
+    (void)state;
+    static const struct { const char *needs, *field, *override; } lacks[] = {
+        { "{\"memory\":2000000000}", "requires.memory", "preflight_memory" },
+        { "{\"profile_version\":\"250.0.0\"}", "requires.profile_version", "preflight_version" },
+        { "{\"euicc_version\":\"250.0.0\"}", "requires.euicc_version", "preflight_version" },
+    };
+    char order[300];
+    int64_t pool = pool_make("p", 0);
+    assert_ok(fill(pool, "1$smdp.example.com$ONE-1", NULL));
+    for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++) {
+        snprintf(order, sizeof order, "{\"download\":{\"operator\":\"B\",\"profile_type\":\"iot\"},\"requires\":%s}", lacks[i].needs);
+        const char *why = gadget_try(&g, order, E_RULE);
+        if (!strstr(why, lacks[i].override)) fail_msg("%s: %s", lacks[i].needs, why);
+        assert_int_equal(count(pool, CODE_FREE), 1);
+        snprintf(order, sizeof order, "{\"download\":{\"operator\":\"B\",\"profile_type\":\"iot\"},\"requires\":%s,\"override\":[\"%s\"]}",
+                 lacks[i].needs, lacks[i].override);
+        struct operation o;
+        int64_t op = gadget_order(&g, order);
+        assert_ok(manage_operation_cancel(f.eim, &f.admin, op, &o, field_arena(&f), &e));
+        assert_int_equal(o.overrides != 0, 1);
+    }
+    (void)gadget_order(&g, "{\"download\":{\"operator\":\"B\",\"profile_type\":\"iot\"},\"requires\":{\"memory\":1,\"profile_version\":\"1.0.0\"}}");
+    (void)gadget_try(&g, "{\"download\":{\"default_smdp\":true},\"requires\":{\"memory\":\"x\"}}", E_INVALID);
+    (void)gadget_try(&g, "{\"download\":{\"default_smdp\":true},\"requires\":{\"colour\":1}}", E_INVALID);
+    (void)gadget_try(&g, "{\"psmos\":[{\"getRAT\":{}}],\"requires\":{\"memory\":1}}", E_INVALID);
+}
+
+static void a_device_gets_profiles_of_the_operators_in_its_label_only(void **state)
+{
+    (void)state;
+    struct gadget other;
+    struct label l = { SLICE("operators"), SLICE("A,C") };
+    gadget_make(&other, &f, 32, false);
+    struct enrolment en = { .eid = slice_str(other.eid), .labels = &l, .nlabels = 1 };
+    assert_ok(manage_enrol(f.eim, &f.admin, &en, 1, field_arena(&f), &e));
+    assert_ok(en.rc);
+    assert_ok(fill(pool_make("p", 0), "1$smdp.example.com$ONE-1", NULL));
+    assert_non_null(strstr(gadget_try(&other, by_pool, E_RULE), "preflight_operator"));
+    (void)gadget_order(&other, "{\"download\":{\"operator\":\"B\",\"profile_type\":\"iot\"},\"override\":[\"preflight_operator\"]}");
+    gadget_free(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +223,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_never_left_is_free_again, up, down),
         cmocka_unit_test_setup_teardown(wrong_codes_are_refused_by_their_part_and_doubles_across_pools, up, down),
         cmocka_unit_test_setup_teardown(an_order_that_fails_anywhere_keeps_its_code, up, down),
+        cmocka_unit_test_setup_teardown(preflight_names_what_is_lacking_and_gives_way_by_name, up, down),
+        cmocka_unit_test_setup_teardown(a_device_gets_profiles_of_the_operators_in_its_label_only, up, down),
         cmocka_unit_test_setup_teardown(a_person_returns_or_withdraws_what_is_unclear, up, down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
