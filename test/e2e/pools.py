@@ -1,4 +1,6 @@
 """Pools of activation codes: filled, handed out, returned; no code in answers, logs or the audit, and sealed in the database. Killed between."""
+import concurrent.futures
+
 from lib import *
 
 server = Eimd()
@@ -69,6 +71,22 @@ def the_same_by_eimctl():
     same(server.eimctl("pool", "return", spare).status, 1)
     same(server.eimctl("pool", "remove", pool).status, 1)
     check("eimd_codes_handed_out_total" in server.api("GET", "/metrics").body.decode())
+
+
+@case
+def many_orders_at_once_get_a_code_each_until_there_is_none():
+    for store in (None, postgres().fresh()):
+        one, many = Eimd({"api.workers": "8"}, store=store), Fleet(8, seed=7)
+        many.enrol(one)
+        pool = one.post("/v1/code-pools", {"name": "p", "operator": "B", "profile_type": "iot", "smdp": "dp.example.com", "warn_below": 3})["id"]
+        one.post("/v1/code-pools/%s/codes" % pool, {"codes": ["1$dp.example.com$C%d" % i for i in range(5)]}, want=200)
+        with concurrent.futures.ThreadPoolExecutor(8) as pool_of_threads:
+            got = list(pool_of_threads.map(lambda eid: one.api("POST", "/v1/devices/%s/operations" % eid,
+                                                               {"download": {"operator": "B", "profile_type": "iot"}}), many.eids()))
+        same(sorted(r.status for r in got), [201] * 5 + [409] * 3, [r.body for r in got])
+        codes = one.get("/v1/code-pools/%s/codes" % pool)["items"]
+        same(sorted(c["operation"] for c in codes), sorted(r.json()["id"] for r in got if r.status == 201))
+        one.stop()
 
 
 @case
