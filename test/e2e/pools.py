@@ -66,6 +66,8 @@ def the_same_by_eimctl():
     check("south" in server.eimctl("pool", "list").text and "m2m" in server.eimctl("pool", "show", pool).text)
     same(server.eimctl("operation", "create", EID, "--download", "pool=S/m2m").status, 0)
     check("reserved" in server.eimctl("pool", "codes", pool).text)
+    bad = server.eimctl("operation", "create", EID, "--download", "pool=S/m2m", "--requires", "memory=0")
+    check(bad.status == 1 and b"requires.memory" in bad.err, bad)
     spare = [l.split()[0] for l in server.eimctl("pool", "codes", pool).text.splitlines() if " free" in l][0]
     same(server.eimctl("pool", "withdraw", spare).status, 0)
     same(server.eimctl("pool", "return", spare).status, 1)

@@ -27,7 +27,7 @@ static const struct command commands[] = {
       "EID [--enable ICCID]... [--rollback]... [--disable ICCID]... [--delete ICCID]... [--list]... [--rat]... "
       "[--set-fallback ICCID]... [--unset-fallback]... [--default-dp ADDRESS]... [--immediate-enable SETTINGS]... "
       "[--list-eim]... [--delete-eim EIMID]... [--psmos JSON] [--ecos JSON] [--download WHERE [--confirmation FILE]] [--expires WHEN] "
-      "[--override NAME]...",
+      "[--override NAME]... [--requires NAME=VALUE]...",
       "order a package of operations, executed in the order given; a file of JSON lines, or -, in place of EID orders many",
       operation_create },
     { "operation", "list", "[--device EID] [--state STATE] [--limit N] [--all]", "operations, newest first", operation_list },

@@ -93,6 +93,23 @@ static int add_confirmation(struct ctl *c, json_t *order, const char *from)
     return CTL_OK;
 }
 
+/* NAME=VALUE of what the profile needs: a number for memory, a version for the others. */
+static int add_requirement(struct ctl *c, json_t *order, const char *text)
+{
+    const char *eq = strchr(text, '=');
+    int64_t n;
+    if (!eq) return ctl_fail(c, CTL_USAGE, "--requires: NAME=VALUE is needed");
+    char *name = arena_str(&c->arena, slice_of(text, (size_t)(eq - text)));
+    json_t *needs = json_object_get(order, "requires");
+    if (!name) return ctl_fail(c, CTL_REFUSED, "out of memory");
+    if (!needs) {
+        needs = json_object();
+        json_object_set_new(order, "requires", needs);
+    }
+    json_t *value = ctl_digits(eq + 1, INT64_MAX, &n) ? json_integer(n) : json_string(eq + 1);
+    return json_object_set_new(needs, name, value) == 0 ? CTL_OK : ctl_fail(c, CTL_USAGE, "--requires: not UTF-8");
+}
+
 static int add_step(struct ctl *c, json_t *order, const struct given *g)
 {
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -107,6 +124,7 @@ static int add_step(struct ctl *c, json_t *order, const struct given *g)
         return add_value(c, list_of(order, "psmos"), "configureImmediateEnable", g->name, g->value, true);
     if (strcmp(g->name, "--download") == 0) return add_download(c, order, g->value);
     if (strcmp(g->name, "--confirmation") == 0) return add_confirmation(c, order, g->value);
+    if (strcmp(g->name, "--requires") == 0) return add_requirement(c, order, g->value);
     if (strcmp(g->name, "--psmos") == 0) return add_value(c, list_of(order, "psmos"), NULL, g->name, g->value, false);
     if (strcmp(g->name, "--ecos") == 0) return add_value(c, list_of(order, "ecos"), NULL, g->name, g->value, false);
     if (strcmp(g->name, "--override") == 0 && json_array_append_new(list_of(order, "override"), json_string(g->value)) != 0)
