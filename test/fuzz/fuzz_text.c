@@ -56,6 +56,7 @@ static void settings(struct slice text)
     static struct conf c;
     struct err e = { 0 };
     if (conf_read_text(&c, text, "fuzz", &e) != OK) MUST_HOLD(!strncmp(e.why, "fuzz", 4));
+    conf_free(&c);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
