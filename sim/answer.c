@@ -1,8 +1,7 @@
 /* answer.c -- what the IPA answers itself: IpaEuiccDataRequest (BF52) and ProfileDownloadTriggerRequest (BF54). */
 #include "sim/ipa_int.h"
 
-enum { DATA_BAD_TAG_LIST = 1, DATA_UNKNOWN_CI = 5, DATA_ECALL = 104, REASON_UNDEFINED = 127,
-       INDIRECT_FEATURES = 6 };        /* indirectRspServerCommunication, eimDownloadDataHandling */
+enum { DATA_BAD_TAG_LIST = 1, DATA_UNKNOWN_CI = 5, DATA_ECALL = 104, REASON_UNDEFINED = 127 };
 
 /* ---- BF52 ---------------------------------------------------------------------------------------------------- */
 
@@ -132,9 +131,16 @@ static struct slice bits_as_octets(uint32_t tag, unsigned bits, unsigned width, 
     return TLV(a, tag, slice_of(b, 1 + width));
 }
 
+unsigned ipa_features(const struct sim_ipa *p)
+{
+    if (p->config->features)
+        return p->config->features;
+    return p->download == SIM_DOWNLOAD_INDIRECT ? IPA_INDIRECT | IPA_EIM_DATA : IPA_DIRECT;
+}
+
 static struct slice capabilities(struct sim_ipa *p, struct arena *a)
 {
-    unsigned features = p->config->features ? p->config->features : p->download == SIM_DOWNLOAD_INDIRECT ? INDIRECT_FEATURES : 1;
+    unsigned features = ipa_features(p);
     if (ipa_is(p, SIM_Q(CAPS_BYTES)))
         return TLV(a, T_C8, bits_as_octets(T_0, features, 4, a), bits_as_octets(T_1, 1, 1, a));
     return TLV(a, T_C8, tlv_put_bits(a, T_0, features, 6), tlv_put_bits(a, T_1, 1, 5));

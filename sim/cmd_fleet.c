@@ -40,6 +40,7 @@ static const struct { struct option o; const char *arg, *help; } rows[] = {
     { { "notify", 1, NULL, 'a' }, "HOST[:PORT]", "the SM-DP+ address in the notifications of all profiles [smdp-a.example.com, ...]" },
     { { "download", 1, NULL, 'd' }, "WAY", "a download trigger is followed: direct, indirect (through the eIM) or both (in turn)" },
     { { "smdp-cacert", 1, NULL, 'D' }, "FILE", "PEM that TLS to SM-DP+ trusts [DIR/ci.pem of --pki]" },
+    { { "features", 1, NULL, 'F' }, "N", "ipaFeatures, bit 0 the first: 2 indirect, 4 the eIM knows where, 8 and makes ctxParams1 [1; 6 when indirect]" },
     { { "confirm", 1, NULL, 'K' }, "CODE", "the confirmation code that every owner types" },
     { { "fresh", 0, NULL, 'f' }, "", "a new connection for each message" },
     { { "until-idle", 0, NULL, 'U' }, "", "end when every device has met \"nothing pending\" once" },
@@ -130,6 +131,7 @@ static bool option(struct fleet_options *o, int which)
     case 'a': o->smdp = optarg; break;
     case 'd': good = way(o, optarg); break;
     case 'D': o->c.smdp_ca = optarg; break;
+    case 'F': good = cmd_number("--features", optarg, 63, &v); o->c.ipa.features = (unsigned)v; break;
     case 'K': o->c.ipa.confirmation_code = optarg; break;
     case 'f': o->c.fresh = true; break;
     case 'U': o->c.until_idle = true; break;

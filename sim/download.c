@@ -244,6 +244,8 @@ static bool run(struct download *d, struct slice *result)
     if (!(d->direct ? smdp_initiate : eim_initiate)(d, ch.value, info1))
         return false;
     struct slice matching = d->matching.n ? TLV(a, T_0, d->matching) : ipa_none;
+    if (!d->direct && ipa_features(d->p) & IPA_EIM_CTX && !d->ctx.n)
+        return false;                  /* it has none of its own */
     struct slice ctx = d->ctx.n ? d->ctx : TLV(a, T_C0, matching, ipa_device_info(d->p, T_C1, a));
     struct slice response = card(d, T_AUTHENTICATE_SERVER, TLV(a, 0, d->signed1, d->sig1, d->ci, d->cert1, ctx));
     if (!good(response))
@@ -343,7 +345,7 @@ struct slice ipa_download(struct sim_ipa *p, const struct sim_transport *t, stru
     struct slice kept = TLV(a, 0, txid.tag ? txid.raw : ipa_none);
     d.eim_txid = kept;
     bool possible = read_data(&d, &data) && (!d.direct || t->es9);
-    if (!d.direct) {                   /* eimDownloadDataHandling: the eIM knows where, and which */
+    if (!d.direct && ipa_features(p) & IPA_EIM_DATA) {   /* the eIM knows where, and which */
         d.address = NULL;
         d.matching = ipa_none;
     }

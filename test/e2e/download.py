@@ -103,7 +103,7 @@ def a_profile_comes_straight():
 
 @case
 def a_profile_comes_through_the_eim_in_both_bindings():
-    a_profile_comes(first, INDIRECT, INDIRECT + JSON)
+    a_profile_comes(first, INDIRECT, INDIRECT + JSON, INDIRECT + ("--features", "14"), INDIRECT + JSON + ("--features", "14"))
 
 
 @case

@@ -307,6 +307,22 @@ static void only_the_right_matching_id_is_served(void **state)
     is_there(download(), 3);
 }
 
+/* What the IPA announces decides who names the SM-DP+ and the matching id, and who makes ctxParams1. */
+static void each_ipa_gets_what_it_leaves_to_the_eim(void **state)
+{
+    (void)state;
+    config.only_matching_id = "MATCH-1";
+    smdp_new();
+    static const unsigned features[] = { 2, 2 | 4, 2 | 4 | 8, 2 | 8 };
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
+        f.ipa_config.features = features[i];
+        start_again(false);
+        is_there(download(), 3);
+    }
+    f.ipa_config.features = 0;
+    assert_int_equal(sim_smdp_counts(dp).installed, 4);
+}
+
 /* 300 kB of profile; the segments are many, the keys are replaced. */
 static void a_large_profile_comes_too(void **state)
 {
@@ -324,7 +340,7 @@ int main(void)
         T(a_profile_comes_straight_and_through_the_eim), T(a_lost_answer_at_any_step_changes_nothing),
         T(whatever_the_smdp_does_wrong_ends_in_an_error_with_a_cause), T(what_is_signed_wrongly_the_card_does_not_take),
         T(a_card_that_cannot_take_it_says_why), T(a_confirmation_code_is_wanted_and_must_be_right), T(only_the_right_matching_id_is_served),
-        T(a_large_profile_comes_too),
+        T(each_ipa_gets_what_it_leaves_to_the_eim), T(a_large_profile_comes_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
