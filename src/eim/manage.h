@@ -77,6 +77,32 @@ MUST enum eim_err manage_device_push(struct eim *m, const struct principal *p, s
 MUST enum eim_err manage_quarantine(struct eim *m, const struct principal *p, const struct eid *eid, bool in, struct slice reason,
                                     bool *changed, struct arena *a, struct err *e);
 
+/* ---- giving a device to another eIM (doc/handover.md) ---- */
+#define HANDOVER_STEPS(X)                                                                                       \
+    X(HANDOVER_WAITING,  "waiting")    /* something waits, is under way, or of unknown outcome: nothing is done */ \
+    X(HANDOVER_LISTING,  "listing")    /* listEim */                                                            \
+    X(HANDOVER_ADDING,   "adding")     /* addEim and listEim */                                                 \
+    X(HANDOVER_UNPROVEN, "unproven")   /* listed; that the other one controls the card is not shown: nothing is done */ \
+    X(HANDOVER_LEAVING,  "leaving")    /* deleteEim of ourselves */                                             \
+    X(HANDOVER_GONE,     "gone")       /* nothing left to do */
+enum handover_step {
+#define X(id, name) id,
+    HANDOVER_STEPS(X)
+#undef X
+    HANDOVER_END
+};
+const char *handover_step_name(enum handover_step s);
+/* manage_handover -- order the step that is next for this device, which *step says; dry_run: only say it. `to` has the members of addEim;
+ * errors as manage_operation_create. */
+MUST enum eim_err manage_handover(struct eim *m, const struct principal *p, const struct eid *eid, const json_t *to, bool dry_run,
+                                  enum handover_step *step, struct arena *a, struct err *e);
+/* manage_control -- that another eIM on the attested list controls the card: proven by a result (BF51, exact bytes) that the eUICC signed for it,
+ * or taken for true for a reason of 1 to 200 octets. token DEVICE_TOKEN_NONE: the one our addEim drew, else 0. E_STATE: not on the list, or the device has
+ * no key; E_INVALID, E_MISMATCH, E_SIGNATURE: no proof. */
+struct control_claim { struct slice eim_id, result, reason; int64_t token; };
+MUST enum eim_err manage_control(struct eim *m, const struct principal *p, struct slice eid, const struct control_claim *claim, struct arena *a,
+                                 struct err *e);
+
 /* manage_euicc_facts -- what the IPA reported of the eUICC, as text, for people and selections; false when nothing usable was. */
 struct euicc_facts { char eum[512], firmware[16], profile_version[16]; int64_t ipa_mode; /* -1: not told */ };
 bool manage_euicc_facts(const struct device_data *d, struct euicc_facts *out, struct arena *a);

@@ -190,3 +190,27 @@ enum eim_err select_quarantine(struct eim *m, const struct principal *p, const s
     }
     return OK;
 }
+
+enum eim_err select_handover(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us, int64_t cursor, const json_t *to,
+                             bool dry_run, struct select_handover *out, struct arena *a, struct err *e)
+{
+    struct device_page page;
+    struct arena work;
+    *out = (struct select_handover){ 0 };
+    TRY(select_page(m, p, s, now_us, cursor, SELECT_CHANGES, &page, a, e));
+    out->next = page.next;
+    out->selected = (int64_t)page.n;
+    arena_init(&work, WORK_ARENA);
+    enum eim_err rc = OK;
+    for (size_t i = 0; rc == OK && i < page.n; i++) {
+        enum handover_step step;
+        struct err why = { 0 };
+        arena_reset(&work);
+        rc = manage_handover(m, p, &page.v[i].device.eid, to, dry_run, &step, &work, &why);
+        if (rc == OK) out->steps[step]++;
+        else if (rc == E_NOT_FOUND) rc = OK;           /* removed meanwhile */
+        else *e = why;
+    }
+    arena_free(&work);
+    return rc;
+}

@@ -62,4 +62,9 @@ struct select_change { int64_t selected, changed, next; };
 MUST enum eim_err select_quarantine(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us, int64_t cursor, bool in,
                                     struct slice reason, bool dry_run, struct select_change *out, struct arena *a, struct err *e);
 
+/* select_handover -- manage_handover for up to SELECT_CHANGES devices selected behind `cursor`, in the same way; steps[] counts devices by step. */
+struct select_handover { int64_t selected, next, steps[HANDOVER_END]; };
+MUST enum eim_err select_handover(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us, int64_t cursor, const json_t *to,
+                                  bool dry_run, struct select_handover *out, struct arena *a, struct err *e);
+
 #endif
