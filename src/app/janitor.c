@@ -12,7 +12,8 @@
 #include <time.h>
 
 enum {
-    COUNT_EVERY = 300,                 /* turns between two counts of all devices, which scan a table */
+    COUNT_PAUSE = 5,                   /* turns at least between two counts of all devices, which scan a table, */
+    COUNT_SHARE = 100,                 /* and this many times as long as the last one took */
     OUTBOX_EVERY = 15,                 /* and of the outbox, which scan an index of what is under way */
 };
 
@@ -24,20 +25,27 @@ struct janitor {
     pthread_mutex_t lock;              /* guards stop and the outbox's numbers */
     pthread_cond_t wake;
     bool stop;
-    bool failing;                      /* the thread's own */
+    bool failing;                      /* the thread's own, as the next */
+    unsigned long next_count;          /* turn */
     unsigned rows;                     /* atomic */
     int64_t devices;                   /* atomic */
     bool has_outbox;                   /* guarded by lock, as the next */
     struct eim_outbox outbox;
 };
 
-static enum eim_err count(struct janitor *j, struct err *e)
+static enum eim_err count(struct janitor *j, unsigned long number, struct err *e)
 {
+    struct timespec from, to;
     struct tx *t;
     int64_t n = 0;
+    j->next_count = number + COUNT_PAUSE;
+    clock_gettime(CLOCK_MONOTONIC, &from);
     TRY(store_read_begin(j->store, &t, e));
     enum eim_err rc = store_device_count(t, 0, &n, e);
     store_read_end(t);
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    double took = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+    j->next_count += (unsigned long)(COUNT_SHARE * took);
     if (rc == OK) __atomic_store_n(&j->devices, n, __ATOMIC_RELAXED);
     return rc;
 }
@@ -58,7 +66,7 @@ static void turn(struct janitor *j, unsigned long number)
     struct err e = { 0 };
     enum eim_err rc = eim_sweep(j->eim, __atomic_load_n(&j->rows, __ATOMIC_RELAXED), &e);
     if (rc == OK) rc = audit_log_turn(j->audit, NULL, &e);
-    if (rc == OK && number % COUNT_EVERY == 0) rc = count(j, &e);
+    if (rc == OK && number >= j->next_count) rc = count(j, number, &e);
     if (rc == OK && number % OUTBOX_EVERY == 0) rc = count_outbox(j, &e);
     if ((rc != OK) == j->failing) return;
     j->failing = rc != OK;

@@ -102,6 +102,7 @@ static struct eim_settings eim_settings_of(const struct conf *c)
 {
     struct eim_settings s = eim_settings_default;
     s.indirect = c->eim_indirect_download;
+    s.calls_max = c->device_slow_workers;
     s.enrol_unknown = c->eim_enrol_unknown;
     s.enrol_per_hour = (unsigned)c->eim_enrol_per_hour;
     s.outcome_timeout_us = c->eim_outcome_timeout;

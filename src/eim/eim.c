@@ -4,11 +4,12 @@
 #include "base/env.h"
 #include "crypto/cert.h"
 #include "eim/forward.h"
-#include "eim/relay.h"
+#include "eim/slots.h"
 
 #include <string.h>
 
 const struct eim_settings eim_settings_default = {
+    .calls_max = 64,
     .enrol_unknown = false,
     .enrol_per_hour = 1000,
     .outcome_timeout_us = INT64_C(7) * 24 * 3600 * 1000000,
@@ -52,7 +53,7 @@ enum eim_err eim_open(struct eim **out, struct host *host, const struct eim_sett
     m->set = *set;
     enum eim_err rc = read_identities(m, e);
     if (rc == OK && !(m->forward = ARENA_NEW(&m->memory, struct forward))) rc = fail(e, E_NOMEM, NULL, "no memory for the outbox");
-    if (rc == OK && !(m->relays = ARENA_NEW(&m->memory, struct relay_slots))) rc = fail(e, E_NOMEM, NULL, "no memory for downloads");
+    if (rc == OK && !(m->calls = ARENA_NEW(&m->memory, struct slots))) rc = fail(e, E_NOMEM, NULL, "no memory for downloads");
     if (rc == OK) rc = contacts_open(&m->contacts, e);
     if (rc == OK) rc = quiet_open(&m->quiet, e);
     if (rc != OK) {
@@ -63,7 +64,7 @@ enum eim_err eim_open(struct eim **out, struct host *host, const struct eim_sett
     pthread_rwlock_init(&m->lock, NULL);
     pthread_mutex_init(&m->enrol_lock, NULL);
     forward_open(m->forward);
-    relay_open(m->relays);
+    slots_open(m->calls);
     m->trust = trust;
     m->flushed_us = eim_now(m);
     *out = m;
@@ -89,7 +90,7 @@ void eim_close(struct eim *m)
     pthread_rwlock_destroy(&m->lock);
     pthread_mutex_destroy(&m->enrol_lock);
     forward_close(m->forward);
-    relay_close(m->relays);
+    slots_close(m->calls);
     struct arena memory = m->memory;               /* it holds *m too */
     arena_free(&memory);
 }

@@ -16,6 +16,7 @@ struct cert_trust;
 
 struct eim_settings {
     bool indirect;                     /* indirect profile downloads are offered, and said so in our configuration */
+    int64_t calls_max;                 /* calls to SM-DP+ under way for devices at a time (64); one SM-DP+ has half of what is free at most */
     bool enrol_unknown;                /* an unknown EID is enrolled as unverified instead of refused */
     unsigned enrol_per_hour;           /* ceiling of that */
     int64_t outcome_timeout_us;        /* sent without result: unknown outcome (7 days) */

@@ -25,7 +25,7 @@ enum {
 struct contacts;
 struct quiet;
 struct forward;
-struct relay_slots;
+struct slots;
 
 struct eim {
     /* configuration */
@@ -41,7 +41,7 @@ struct eim {
     struct contacts *contacts;
     struct quiet *quiet;
     struct forward *forward;
-    struct relay_slots *relays;
+    struct slots *calls;
     pthread_mutex_t enrol_lock;        /* guards the two below */
     int64_t enrol_window_us;
     unsigned enrol_used;

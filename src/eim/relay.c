@@ -12,6 +12,7 @@
 #include "crypto/digest.h"
 #include "eim/es9.h"
 #include "eim/refusal.h"
+#include "eim/slots.h"
 
 #include <stdio.h>
 #include <strings.h>
@@ -45,40 +46,6 @@ struct relay {
     bool final;                        /* the order has failed with it */
     struct slice reply;
 };
-
-/* ---- who is being asked ---- */
-
-void relay_open(struct relay_slots *s) { pthread_mutex_init(&s->lock, NULL); }
-void relay_close(struct relay_slots *s) { pthread_mutex_destroy(&s->lock); }
-
-/* The place of an address, or -1: as many are under way to it as may be. */
-static int slot_take(struct relay_slots *s, const char *address, int64_t most)
-{
-    int mine = -1;
-    size_t n = strnlen(address, RELAY_ADDRESS_MAX + 1);
-    if (n > RELAY_ADDRESS_MAX) return -1;
-    pthread_mutex_lock(&s->lock);
-    for (int i = 0; i < RELAY_ADDRESSES; i++) {
-        if (s->v[i].busy && !strcmp(s->v[i].address, address)) {
-            mine = s->v[i].busy < most ? i : -1;
-            break;
-        }
-        if (!s->v[i].busy && mine < 0) mine = i;
-    }
-    if (mine >= 0) {
-        if (!s->v[mine].busy) memcpy(s->v[mine].address, address, n + 1);
-        s->v[mine].busy++;
-    }
-    pthread_mutex_unlock(&s->lock);
-    return mine;
-}
-
-static void slot_give(struct relay_slots *s, int i)
-{
-    pthread_mutex_lock(&s->lock);
-    s->v[i].busy--;
-    pthread_mutex_unlock(&s->lock);
-}
 
 /* ---- small judgements ---- */
 
@@ -408,14 +375,14 @@ static void call(struct esipa_work *w, struct relay *r)
 {
     struct arena *a = w->x->arena;
     struct err e = { 0 };
-    int slot = slot_take(w->m->relays, r->to.host, r->most);
+    int slot = slots_take(w->m->calls, r->to.host, r->most, eim_settings_now(w->m).calls_max);
     if (slot < 0) {
         wrong(r, UNDEFINED, "as many downloads from this SM-DP+ are under way as may be");
         return;
     }
     const char *number = arena_printf(a, "dl_%016llx", (unsigned long long)r->op.id);
     enum eim_err rc = number ? es9_call(&r->c, w->m->host->outbound, &r->to, r->id, number, a, &e) : E_NOMEM;
-    slot_give(w->m->relays, slot);
+    slots_give(w->m->calls, slot);
     if (rc == OK) r->reply = answer_good(w, r);
     else if (r->c.refused) refused(r, a);
     else wrong(r, UNDEFINED, r->c.why);

@@ -82,7 +82,7 @@ void metrics_print(const struct metrics_source *s, struct buf *out)
     family(out, "eimd_build_info", "gauge", "version and store engine; always 1");
     buf_printf(out, "eimd_build_info{version=\"%s\",store=\"%s\"} 1\n", s->version, s->engine);
     if (s->devices >= 0) {
-        family(out, "eimd_devices", "gauge", "devices enrolled, counted now and then");
+        family(out, "eimd_devices", "gauge", "devices enrolled, counted every few seconds");
         buf_printf(out, "eimd_devices %lld\n", (long long)s->devices);
     }
     eim_metrics(s->eim, out);
