@@ -23,6 +23,7 @@ struct download {
     struct slice signed1, sig1, ci, cert1, ctx;          /* of initiateAuthentication: TLVs; ctx: the whole A0 if the eIM makes it */
     struct slice signed2, sig2, cert2, hash_cc;          /* of authenticateClient */
     struct slice package;              /* BF36 */
+    bool hash_from_eim;
     bool open;                         /* the card knows the session */
 };
 
@@ -64,10 +65,17 @@ static bool eim_initiate(struct download *d, struct slice challenge, struct slic
     return true;
 }
 
+static bool compact(const struct download *d)
+{
+    return !d->direct && ipa_features(d->p) & IPA_MINIMIZE;
+}
+
 static bool eim_authenticate(struct download *d, struct slice response)
 {
     struct tlv t, s2, sig, cert;
     struct slice in;
+    if (compact(d))
+        response = ipa_compact_authenticate(response, d->ctx.n > 0, d->a);
     if (!ask_eim(d, T_AUTHENTICATE_CLIENT, T_C0, TLV(d->a, 0, TLV(d->a, T_0, d->txid), response), &in))
         return false;
     (void)tlv_take(&in, T_0, &t);
@@ -77,7 +85,8 @@ static bool eim_authenticate(struct download *d, struct slice response)
     d->signed2 = s2.raw;
     d->sig2 = sig.raw;
     d->cert2 = cert.raw;
-    if (tlv_take(&in, T_OCTETS, &t))
+    d->hash_from_eim = tlv_take(&in, T_OCTETS, &t);
+    if (d->hash_from_eim)
         d->hash_cc = t.raw;
     return true;
 }
@@ -86,6 +95,8 @@ static bool eim_bound(struct download *d, struct slice response)
 {
     struct tlv t;
     struct slice in;
+    if (compact(d))
+        response = ipa_compact_download(response, d->hash_from_eim, d->a);
     if (!ask_eim(d, T_GET_BOUND_PROFILE, T_C0, TLV(d->a, 0, TLV(d->a, T_0, d->txid), response), &in))
         return false;
     (void)tlv_take(&in, T_0, &t);
@@ -269,7 +280,11 @@ static bool cancel(struct download *d)
     struct tlv t;
     struct slice ignored;
     struct slice response = card(d, T_CANCEL_SESSION, TLV(d->a, 0, TLV(d->a, T_0, d->txid), tlv_put_int(d->a, T_1, CANCEL_UNDEFINED)));
-    if (!good(response) || !tlv_only(response, &t))
+    if (!good(response))
+        return false;
+    if (compact(d))
+        response = ipa_compact_cancel(response, d->a);
+    if (!tlv_only(response, &t))
         return false;
     if (!d->direct)
         return ask_eim(d, T_CANCEL_SESSION, T_C0, TLV(d->a, 0, TLV(d->a, T_0, d->txid), TLV(d->a, T_C1, t.value)), &ignored);
@@ -303,7 +318,7 @@ static bool hand_over(struct download *d, struct slice result)
             got = ipa_es9(d->p, d->t, d->address, "handleNotification", buf_slice(&b), &reply, d->n, d->a);
         buf_free(&b);
     } else {
-        struct slice message = TLV(d->a, T_HANDLE_NOTIFICATION, TLV(d->a, T_C0, result));
+        struct slice message = TLV(d->a, T_HANDLE_NOTIFICATION, TLV(d->a, T_C0, compact(d) ? ipa_compact_installation(result, d->a) : result));
         for (int i = 0; i < TRIES && got == SIM_LOST && !tlv_is_bad(message); i++)
             got = ipa_post(d->p, d->t, message, &reply, d->n, d->a);
     }

@@ -28,8 +28,13 @@ struct slice ipa_trigger(struct sim_ipa *p, struct slice request, struct arena *
 /* ipa_trigger_read -- the parts of a trigger: data (tag 0: none given) and txid (tag 0: none). false: it is none, or its data is not valid. */
 bool ipa_trigger_read(struct sim_ipa *p, struct slice request, struct tlv *data, struct tlv *txid, struct arena *a);
 /* ipa_features -- the ipaFeatures that it announces. */
-enum { IPA_DIRECT = 1, IPA_INDIRECT = 2, IPA_EIM_DATA = 4, IPA_EIM_CTX = 8 };
+enum { IPA_DIRECT = 1, IPA_INDIRECT = 2, IPA_EIM_DATA = 4, IPA_EIM_CTX = 8, IPA_MINIMIZE = 32 };
 unsigned ipa_features(const struct sim_ipa *p);
+/* compact.c -- a card's answer, or its ProfileInstallationResult, without what the eIM knows; unchanged when it is an error. */
+struct slice ipa_compact_authenticate(struct slice answer, bool ctx_known, struct arena *a);
+struct slice ipa_compact_download(struct slice answer, bool hash_known, struct arena *a);
+struct slice ipa_compact_cancel(struct slice answer, struct arena *a);
+struct slice ipa_compact_installation(struct slice result, struct arena *a);
 /* ipa_device_info -- DeviceInfo under this tag. */
 struct slice ipa_device_info(const struct sim_ipa *p, uint32_t tag, struct arena *a);
 /* ipa_configured -- a field of EuiccConfiguredAddresses under another tag; empty when the card has none. */

@@ -161,6 +161,10 @@ MUST enum eim_err der_from_json(const struct der_type *t, const json_t *v, void 
  * CHOICE of type t in its standard form, whose own complete TLV is `raw`: its der.raw. {NULL,0} when it is absent. Borrows from raw. */
 struct slice der_component(const struct der_type *t, struct slice raw, uint32_t i);
 
+/* der_replace -- `raw`, a SEQUENCE of type t in its standard form, with this content in component i, which must be there: everything else octet
+ * for octet, what t does not know too. {NULL,0} when it is absent or the arena is full. */
+struct slice der_replace(const struct der_type *t, struct slice raw, uint32_t i, struct slice content, struct arena *a);
+
 /* der_content -- the content of `tlv`, if that is exactly one TLV with the tag of component i of t; else {NULL,0}. */
 struct slice der_content(const struct der_type *t, uint32_t i, struct slice tlv);
 

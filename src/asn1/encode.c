@@ -228,3 +228,22 @@ struct slice der_encode_certs_whole(const struct der_type *t, const void *in, st
 {
     return encode(t, in, a, true);
 }
+
+struct slice der_replace(const struct der_type *t, struct slice raw, uint32_t i, struct slice content, struct arena *a)
+{
+    enum { HEADERS = 32 };
+    struct slice old = der_component(t, raw, i);
+    struct tlv whole, part;
+    if (!old.p || !der_sole(raw, &whole) || !der_sole(old, &part)) return (struct slice){ 0 };
+    size_t room = whole.val.n + content.n + HEADERS, before = (size_t)(old.p - whole.val.p);
+    uint8_t *p = arena_alloc(a, room);
+    if (!p) return (struct slice){ 0 };
+    struct encoder w = { .end = p + room, .room = room };
+    put(&w, old.p + old.n, whole.val.n - before - old.n);
+    size_t from = w.used;
+    put(&w, content.p, content.n);
+    head(&w, part.tag, from);
+    put(&w, whole.val.p, before);
+    head(&w, whole.tag, 0);
+    return slice_of(w.end - w.used, w.used);
+}

@@ -203,6 +203,27 @@ bool cert_registered_id(struct slice cert, struct slice oid)
     return found;
 }
 
+size_t cert_registered_oid(struct slice cert, uint8_t *out, size_t room)
+{
+    struct cert c;
+    bool critical;
+    size_t n = 0;
+    void *names = NULL;
+    struct err e = { 0 };
+    if (x509_open(&c, cert, "certificate", &e) != OK) return 0;
+    if (x509_extension(&c, NID_subject_alt_name, &names, &critical, &e) != OK) names = NULL;
+    for (int i = 0; names && !n && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_RID || OBJ_length(name->d.registeredID) > room) continue;
+        n = OBJ_length(name->d.registeredID);
+        memcpy(out, OBJ_get0_data(name->d.registeredID), n);
+    }
+    GENERAL_NAMES_free(names);
+    x509_close(&c);
+    ERR_clear_error();
+    return n;
+}
+
 enum eim_err cert_public_key(struct public_key **out, struct slice cert, struct err *e)
 {
     struct cert c;

@@ -55,6 +55,8 @@ MUST enum eim_err cert_eid(struct slice euicc_cert, uint8_t eid[16], struct err 
 /* cert_registered_id -- does the certificate name this object identifier (dotted text) among its subject's alternative names? That is how
  * SM-DP+ carry theirs. Checks nothing else. */
 bool cert_registered_id(struct slice cert, struct slice oid);
+/* cert_registered_oid -- the first such object identifier, as the content of its DER, at most `room` octets; returns how many, 0: there is none. */
+size_t cert_registered_oid(struct slice cert, uint8_t *out, size_t room);
 
 /* cert_public_key -- the key in a certificate (public_key_free it); E_CHAIN if it is of another kind. Proves nothing. */
 MUST enum eim_err cert_public_key(struct public_key **out, struct slice cert, struct err *e);

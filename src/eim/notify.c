@@ -3,11 +3,12 @@
  * A notification whose eUICC signature verifies under the device's key is put into the outbox (forward.c), so the eIM takes
  * responsibility for it and acknowledges it. Any other is kept, 32 a device, and acknowledged to nobody: the card keeps it. So is the result
  * of a direct download, which the IPA itself brings to the SM-DP+ (spec 5.7). The signature of a compact ProfileInstallationResult covers
- * the full form, which only the download session knows: until there are sessions, it is kept. */
+ * the full form: with the download's session it is made whole, without one it is kept. */
 #include "eim/relay.h"
 
 #include "crypto/cert.h"
 #include "crypto/verify.h"
+#include "eim/compact.h"
 
 /* The parts that matter, whichever arm. */
 struct seen {
@@ -72,8 +73,27 @@ static enum eim_err is_direct(struct plan *p, struct tx *t, const struct pending
     return OK;
 }
 
-static enum eim_err keep(struct plan *p, struct tx *t, const struct pending_notification *n, const struct public_key *key, struct err *e)
+/* A compact ProfileInstallationResult of the device's session as the full one; any other notification stays what it is. */
+static enum eim_err make_whole(struct plan *p, struct tx *t, struct pending_notification *n, struct err *e)
 {
+    const struct compact_profile_installation_result *c = &n->compact_profile_installation_result;
+    struct pending_notification whole = { .der.which = pending_notification_is_profile_installation_result };
+    struct relay_session s;
+    if (n->der.which != pending_notification_is_compact_profile_installation_result) return OK;
+    TRY(store_relay_get(t, p->d.association, &s, p->arena, e));
+    if (!s.association || !slice_eq(s.transaction, c->compact_profile_installation_result_data.transaction_id) ||
+        !compact_installation(c, &s, &whole.profile_installation_result, p->arena))
+        return OK;
+    *n = whole;
+    return OK;
+}
+
+static enum eim_err keep(struct plan *p, struct tx *t, const struct pending_notification *given, const struct public_key *key, struct err *e)
+{
+    struct pending_notification *n = ARENA_NEW(p->arena, struct pending_notification);
+    if (!n) return fail(e, E_NOMEM, NULL, "no room for a notification");
+    *n = *given;
+    TRY(make_whole(p, t, n, e));
     struct seen s = look(n);
     struct notification row = { .association = p->d.association, .tenant = p->d.tenant, .seq = s.seq, .state = NOTIFICATION_KEPT,
                                 .raw = s.raw, .received_us = p->now };
@@ -131,8 +151,13 @@ static enum eim_err find_device(struct esipa_work *w, struct tx *t, const struct
     struct exchange *x = w->x;
     struct relay_session s;
     if (x->has_eid) return store_device_get(t, model_association(id->association_key, &x->eid), d, x->arena, &x->err);
-    if (n->der.which != pending_notification_is_profile_installation_result) return OK;
-    TRY(store_relay_find(t, id->tenant, n->profile_installation_result.profile_installation_result_data.transaction_id, &s, x->arena, &x->err));
+    struct slice txid;
+    if (n->der.which == pending_notification_is_profile_installation_result)
+        txid = n->profile_installation_result.profile_installation_result_data.transaction_id;
+    else if (n->der.which == pending_notification_is_compact_profile_installation_result)
+        txid = n->compact_profile_installation_result.compact_profile_installation_result_data.transaction_id;
+    else return OK;
+    TRY(store_relay_find(t, id->tenant, txid, &s, x->arena, &x->err));
     if (!s.association) return OK;
     TRY(store_device_get(t, s.association, d, x->arena, &x->err));
     if (d->association) x->eid = d->eid;

@@ -3,13 +3,13 @@
  *
  * What a card or an SM-DP+ signed is passed on octet for octet (I1). An order of ours stands behind each session: it is found by
  * eimTransactionId, names the SM-DP+ that may be asked (I12), and shows how far it came and what stood in the way. A session is a row, so
- * that any node and any process after a crash goes on with it; no transaction is open during a call. Compact forms are not understood:
- * devices that send them are told undefinedError. */
+ * that any node and any process after a crash goes on with it; no transaction is open during a call. Compact forms are made whole (compact.c). */
 #include "eim/relay.h"
 
 #include "base/outbound.h"
 #include "crypto/cert.h"
 #include "crypto/digest.h"
+#include "eim/compact.h"
 #include "eim/es9.h"
 #include "eim/refusal.h"
 #include "eim/slots.h"
@@ -35,8 +35,9 @@ struct relay {
     struct slice address;              /* of the SM-DP+, as it was written */
     struct slice matching_id, oid;     /* of the activation code */
     struct slice confirmation;         /* SHA-256 of the confirmation code, empty: the order has none */
+    struct ipa_euicc_data told;        /* by the device in its answer to a data request; zeros: nothing */
     bool supply_id, supply_ctx;        /* the IPA leaves these to us */
-    struct device_info device_info;
+    bool minimize;                     /* it wants few octets */
     int64_t most;                      /* calls to this SM-DP+ at once */
     struct es9 c;
     bool called;
@@ -77,22 +78,18 @@ static void cut_code(struct relay *r, struct slice code)
 }
 
 /* What the IPA told of itself and the device, in the answer to a data request. */
-static void read_capabilities(struct relay *r, struct slice *info1, struct slice *default_address, struct arena *a)
+static void read_capabilities(struct relay *r, struct arena *a)
 {
     struct ipa_euicc_data_response *x = ARENA_NEW(a, struct ipa_euicc_data_response);
-    *info1 = *default_address = (struct slice){ 0 };
     if (!x || !r->data.info.n || der_decode(&ipa_euicc_data_response_type, r->data.info, x, a, &(struct err){ 0 }) != OK ||
         x->der.which != ipa_euicc_data_response_is_ipa_euicc_data)
         return;
-    const struct ipa_euicc_data *d = &x->ipa_euicc_data;
-    if (der_has(d, ipa_euicc_data, euicc_info1)) *info1 = d->euicc_info1.der.raw;
-    if (der_has(d, ipa_euicc_data, default_smdp_address)) *default_address = d->default_smdp_address;
+    const struct ipa_euicc_data *d = &r->told;
+    r->told = x->ipa_euicc_data;
     if (!der_has(d, ipa_euicc_data, ipa_capabilities)) return;
     r->supply_id = der_bit(&d->ipa_capabilities.ipa_features, IPA_FEATURE_EIM_DOWNLOAD_DATA_HANDLING);
-    if (der_bit(&d->ipa_capabilities.ipa_features, IPA_FEATURE_EIM_CTX_PARAMS1_GENERATION) && der_has(d, ipa_euicc_data, device_info)) {
-        r->supply_ctx = true;
-        r->device_info = d->device_info;
-    }
+    r->supply_ctx = der_bit(&d->ipa_capabilities.ipa_features, IPA_FEATURE_EIM_CTX_PARAMS1_GENERATION) && der_has(d, ipa_euicc_data, device_info);
+    r->minimize = der_bit(&d->ipa_capabilities.ipa_features, IPA_FEATURE_MINIMIZE_ESIPA_BYTES);
 }
 
 /* ---- before the call: what is asked, of whom, and may it be? Reads on t; what is wrong becomes r->error ---- */
@@ -108,7 +105,9 @@ static enum eim_err device_of(struct esipa_work *w, struct relay *r, struct tx *
     x->eid = r->d.eid;
     x->has_eid = true;
     contacts_note(w->m->contacts, association, eim_now(w->m));
-    return store_data_get(t, association, &r->data, x->arena, &x->err);
+    TRY(store_data_get(t, association, &r->data, x->arena, &x->err));
+    read_capabilities(r, x->arena);
+    return OK;
 }
 
 static enum eim_err who_to_ask(struct esipa_work *w, struct relay *r, struct tx *t, int64_t mismatch)
@@ -126,7 +125,7 @@ static enum eim_err prepare_initiate(struct esipa_work *w, struct relay *r, stru
     const struct initiate_authentication_request_esipa *q = &w->msg.initiate_authentication_request_esipa;
     struct exchange *x = w->x;
     struct slice txid = der_has(q, initiate_authentication_request_esipa, eim_transaction_id) ? q->eim_transaction_id : (struct slice){ 0 };
-    struct slice info1, own, given = der_has(q, initiate_authentication_request_esipa, smdp_address) ? q->smdp_address : (struct slice){ 0 };
+    struct slice info1 = { 0 }, given = der_has(q, initiate_authentication_request_esipa, smdp_address) ? q->smdp_address : (struct slice){ 0 };
     struct profile_download_trigger_request trigger;
     if (eim_txid_association(txid)) TRY(device_of(w, r, t, eim_txid_association(txid)));
     if (r->d.download_op) TRY(store_operation_get(t, r->d.association, r->d.download_op, &r->op, x->arena, &x->err));
@@ -136,15 +135,15 @@ static enum eim_err prepare_initiate(struct esipa_work *w, struct relay *r, stru
         return OK;
     }
     TRY(der_decode(&profile_download_trigger_request_type, r->op.request, &trigger, x->arena, &x->err));
-    read_capabilities(r, &info1, &own, x->arena);
     if (trigger.profile_download_data.der.which == profile_download_data_is_activation_code) cut_code(r, trigger.profile_download_data.activation_code);
-    if (trigger.profile_download_data.der.which == profile_download_data_is_contact_default_smdp) r->address = own;
+    if (trigger.profile_download_data.der.which == profile_download_data_is_contact_default_smdp) r->address = r->told.default_smdp_address;
     if (!r->address.n) r->address = given;
     else if (given.n && !same_text(given, r->address))
         wrong(r, INITIATE_AUTHENTICATION_ERROR_SMDP_ADDRESS_MISMATCH, "the device names another SM-DP+ than the order");
     if (!given.n) r->supply_id = true;
     TRY(who_to_ask(w, r, t, INITIATE_AUTHENTICATION_ERROR_SMDP_ADDRESS_MISMATCH));
     if (der_has(q, initiate_authentication_request_esipa, euicc_info1)) info1 = q->euicc_info1.der.raw;
+    else if (der_has(&r->told, ipa_euicc_data, euicc_info1)) info1 = r->told.euicc_info1.der.raw;
     if (!info1.n) wrong(r, UNDEFINED, "the device sends no euiccInfo1, and none is known");
     r->c = (struct es9){ .function = names[INITIATE],
         .in = { { "euiccChallenge", q->euicc_challenge, ES9_BASE64 }, { "euiccInfo1", info1, ES9_BASE64 }, { "smdpAddress", r->address, ES9_TEXT } },
@@ -153,29 +152,39 @@ static enum eim_err prepare_initiate(struct esipa_work *w, struct relay *r, stru
     return OK;
 }
 
-/* The response in the message, as ES9+' wants it: with the tag that it has on ES10b (only CancelSession's is another on ESipa). Compact: empty. */
-static struct slice response_of(struct esipa_work *w, enum function f, struct slice *transaction, struct arena *a)
+static struct slice transaction_of(const struct esipa_work *w, enum function f)
 {
-    if (f == AUTHENTICATE) {
-        const struct authenticate_client_request_esipa *q = &w->msg.authenticate_client_request_esipa;
-        *transaction = q->transaction_id;
-        bool compact = q->authenticate_server_response.der.which == authenticate_server_response_is_compact_authenticate_response_ok;
-        return compact ? (struct slice){ 0 } : q->authenticate_server_response.der.raw;
-    }
-    if (f == GET_BOUND) {
-        const struct get_bound_profile_package_request_esipa *q = &w->msg.get_bound_profile_package_request_esipa;
-        *transaction = q->transaction_id;
-        bool compact = q->prepare_download_response.der.which == prepare_download_response_is_compact_download_response_ok;
-        return compact ? (struct slice){ 0 } : q->prepare_download_response.der.raw;
-    }
-    const struct cancel_session_request_esipa *q = &w->msg.cancel_session_request_esipa;
-    *transaction = q->transaction_id;
-    struct cancel_session_response c = { .der.which = q->cancel_session_response.der.which };
-    if (c.der.which == cancel_session_response_is_compact_cancel_session_response_ok) return (struct slice){ 0 };
+    if (f == AUTHENTICATE) return w->msg.authenticate_client_request_esipa.transaction_id;
+    if (f == GET_BOUND) return w->msg.get_bound_profile_package_request_esipa.transaction_id;
+    return w->msg.cancel_session_request_esipa.transaction_id;
+}
+
+/* CancelSession's response has another tag on ESipa than on ES10b and ES9+'. */
+static struct slice cancelled(const struct cancel_session_response *in, struct arena *a)
+{
+    struct cancel_session_response c = { .der.which = in->der.which };
     if (c.der.which == cancel_session_response_is_cancel_session_response_ok)
-        der_verbatim_seq(&c.cancel_session_response_ok.der, q->cancel_session_response.cancel_session_response_ok.der.raw);
-    else c.cancel_session_response_error = q->cancel_session_response.cancel_session_response_error;
+        der_verbatim_seq(&c.cancel_session_response_ok.der, in->cancel_session_response_ok.der.raw);
+    else c.cancel_session_response_error = in->cancel_session_response_error;
     return der_encode(&cancel_session_response_type, &c, a);
+}
+
+/* The response in the message, as ES9+' wants it. Empty: it is compact, and can't be made whole. */
+static struct slice response_of(const struct esipa_work *w, const struct relay *r, struct arena *a)
+{
+    if (r->f == AUTHENTICATE) {
+        const struct authenticate_server_response *q = &w->msg.authenticate_client_request_esipa.authenticate_server_response;
+        if (q->der.which != authenticate_server_response_is_compact_authenticate_response_ok) return q->der.raw;
+        return compact_authenticate(&q->compact_authenticate_response_ok, &r->s, &r->told, a);
+    }
+    if (r->f == GET_BOUND) {
+        const struct prepare_download_response *q = &w->msg.get_bound_profile_package_request_esipa.prepare_download_response;
+        if (q->der.which != prepare_download_response_is_compact_download_response_ok) return q->der.raw;
+        return compact_download(&q->compact_download_response_ok, &r->s, a);
+    }
+    const struct cancel_session_response *q = &w->msg.cancel_session_request_esipa.cancel_session_response;
+    if (q->der.which != cancel_session_response_is_compact_cancel_session_response_ok) return cancelled(q, a);
+    return compact_cancel(&q->compact_cancel_session_response_ok, &r->s, a);
 }
 
 static const int64_t no_session[] = { UNDEFINED, AUTHENTICATE_CLIENT_ERROR_INVALID_TRANSACTION_ID,
@@ -184,7 +193,7 @@ static const int64_t no_session[] = { UNDEFINED, AUTHENTICATE_CLIENT_ERROR_INVAL
 static enum eim_err prepare_later(struct esipa_work *w, struct relay *r, struct tx *t)
 {
     struct exchange *x = w->x;
-    struct slice transaction, response = response_of(w, r->f, &transaction, x->arena);
+    struct slice transaction = transaction_of(w, r->f), response;
     TRY(store_relay_find(t, r->id->tenant, transaction, &r->s, x->arena, &x->err));
     if (r->s.association) TRY(device_of(w, r, t, r->s.association));
     if (!r->d.association || r->s.expires_us <= eim_now(w->m) || (r->f == GET_BOUND && r->s.step < RELAY_AUTHENTICATED)) {
@@ -194,7 +203,8 @@ static enum eim_err prepare_later(struct esipa_work *w, struct relay *r, struct 
     TRY(store_operation_get(t, r->d.association, r->s.operation, &r->op, x->arena, &x->err));
     r->address = r->s.address;
     TRY(who_to_ask(w, r, t, UNDEFINED));
-    if (!response.n) wrong(r, UNDEFINED, "the device sends a compact form, which this eIM does not take");
+    response = response_of(w, r, x->arena);
+    if (!response.n) wrong(r, UNDEFINED, "the device sends a compact form that leaves out what is not known here");
     r->c = (struct es9){ .function = names[r->f], .in = { { "transactionId", transaction, ES9_HEX } } };
     r->c.in[1].value = response;
     r->c.in[1].name = r->f == AUTHENTICATE ? "authenticateServerResponse" : r->f == GET_BOUND ? "prepareDownloadResponse" : "cancelSessionResponse";
@@ -243,6 +253,13 @@ static struct slice octets_of(const struct der_type *t, uint32_t i, struct slice
     return in.p ? in : v;
 }
 
+static struct slice oid_of(struct slice certificate, struct arena *a)
+{
+    enum { OID_MAX = 64 };
+    uint8_t *p = arena_alloc(a, OID_MAX);
+    return p ? slice_of(p, cert_registered_oid(certificate, p, OID_MAX)) : (struct slice){ 0 };
+}
+
 static struct slice answer_initiate(struct esipa_work *w, struct relay *r)
 {
     struct arena *a = w->x->arena;
@@ -274,11 +291,14 @@ static struct slice answer_initiate(struct esipa_work *w, struct relay *r)
     if (r->supply_ctx) {
         struct ctx_params_common *x = &ok->ctx_params1.ctx_params_for_common_authentication;
         ok->ctx_params1.der.which = ctx_params1_is_ctx_params_for_common_authentication;
-        x->device_info = r->device_info;
+        x->device_info = r->told.device_info;
         x->matching_id = r->matching_id;
         if (r->matching_id.n) der_set(x, ctx_params_common, matching_id);
         der_set(ok, initiate_authentication_ok_esipa, ctx_params1);
+        r->s.ctx = der_encode(&ctx_params1_type, &ok->ctx_params1, a);
     }
+    r->s.server_signed = r->c.out[0].value;
+    r->s.oid = oid_of(r->c.out[3].value, a);
     return der_encode(&esipa_from_eim_type, &m, a);
 }
 
@@ -292,11 +312,14 @@ static struct slice answer_authenticate(struct esipa_work *w, struct relay *r)
     if (der_decode(&smdp_signed2_type, r->c.out[1].value, &s, a, &(struct err){ 0 }) != OK) return (struct slice){ 0 };
     if (!slice_eq(s.transaction_id, r->s.transaction)) wrong(r, UNDEFINED, "the SM-DP+ signed another transaction's id");
     ok->transaction_id = r->s.transaction;
-    der_set(ok, authenticate_client_ok_dp_esipa, transaction_id);
+    if (!r->minimize) der_set(ok, authenticate_client_ok_dp_esipa, transaction_id);
     if (r->c.out[0].value.n) {
         der_verbatim_seq(&ok->profile_meta_data.der, r->c.out[0].value);
         der_set(ok, authenticate_client_ok_dp_esipa, profile_meta_data);
+        struct store_metadata_request *about = ARENA_NEW(a, struct store_metadata_request);
+        if (about && der_decode(&store_metadata_request_type, r->c.out[0].value, about, a, &(struct err){ 0 }) == OK) r->s.iccid = about->iccid;
     }
+    if (der_has(&s, smdp_signed2, bpp_euicc_otpk)) r->s.otpk = s.bpp_euicc_otpk;
     der_verbatim_seq(&ok->smdp_signed2.der, r->c.out[1].value);
     ok->smdp_signature2 = octets_of(&authenticate_client_ok_dp_esipa_type, authenticate_client_ok_dp_esipa_has_smdp_signature2, r->c.out[2].value);
     ok->smdp_certificate = r->c.out[3].value;
@@ -306,6 +329,7 @@ static struct slice answer_authenticate(struct esipa_work *w, struct relay *r)
         if (!hash || digest_sha256_spans(spans, 2, hash, &(struct err){ 0 }) != OK) return (struct slice){ 0 };
         ok->hash_cc = slice_of(hash, SHA256_SIZE);
         der_set(ok, authenticate_client_ok_dp_esipa, hash_cc);
+        r->s.hash_cc = ok->hash_cc;
     }
     return der_encode(&esipa_from_eim_type, &m, a);
 }
@@ -316,7 +340,7 @@ static struct slice answer_bound(struct esipa_work *w, struct relay *r)
     struct get_bound_profile_package_ok_esipa *ok = &m.get_bound_profile_package_response_esipa.get_bound_profile_package_ok_esipa;
     m.get_bound_profile_package_response_esipa.der.which = get_bound_profile_package_response_esipa_is_get_bound_profile_package_ok_esipa;
     ok->transaction_id = r->s.transaction;
-    der_set(ok, get_bound_profile_package_ok_esipa, transaction_id);
+    if (!r->minimize) der_set(ok, get_bound_profile_package_ok_esipa, transaction_id);
     der_verbatim_seq(&ok->bound_profile_package.der, r->c.out[0].value);
     return der_encode(&esipa_from_eim_type, &m, w->x->arena);
 }
@@ -395,8 +419,12 @@ static void call(struct esipa_work *w, struct relay *r)
 static const char *cancel_text(struct esipa_work *w, struct arena *a)
 {
     const struct cancel_session_response *c = &w->msg.cancel_session_request_esipa.cancel_session_response;
-    if (c->der.which != cancel_session_response_is_cancel_session_response_ok) return "the device cancelled the session";
-    int64_t reason = c->cancel_session_response_ok.euicc_cancel_session_signed.reason;
+    const struct compact_euicc_cancel_session_signed *compact = &c->compact_cancel_session_response_ok.compact_euicc_cancel_session_signed;
+    int64_t reason;
+    if (c->der.which == cancel_session_response_is_cancel_session_response_ok) reason = c->cancel_session_response_ok.euicc_cancel_session_signed.reason;
+    else if (c->der.which == cancel_session_response_is_compact_cancel_session_response_ok && der_has(compact, compact_euicc_cancel_session_signed, reason))
+        reason = compact->reason;
+    else return "the device cancelled the session";
     const char *name = der_name(cancel_session_reason_names, reason);
     return arena_printf(a, "the device cancelled the session: %s(%lld)", name ? name : "reason", (long long)reason);
 }
@@ -432,8 +460,11 @@ static enum eim_err keep_session(struct esipa_work *w, struct relay *r, struct t
             wrong(r, UNDEFINED, "the SM-DP+ gives the transactionId of another device's session");
             return OK;
         }
-        r->s = (struct relay_session){ .association = r->d.association, .tenant = r->d.tenant, .operation = r->op.id, .transaction = r->c.transaction,
-                                       .address = slice_str(r->to.host) };
+        r->s.association = r->d.association;
+        r->s.tenant = r->d.tenant;
+        r->s.operation = r->op.id;
+        r->s.transaction = r->c.transaction;
+        r->s.address = slice_str(r->to.host);
     }
     r->s.step = r->f == INITIATE ? RELAY_INITIATED : r->f == AUTHENTICATE ? RELAY_AUTHENTICATED : RELAY_BOUND;
     r->s.expires_us = p->now + (r->s.step == RELAY_BOUND ? LATE_RESULT_US : SESSION_US);        /* its result may come late, and is ours to forward */

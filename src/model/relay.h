@@ -23,6 +23,13 @@ struct relay_session {
     int64_t expires_us;
     struct slice transaction;          /* the SM-DP+'s id of it, 1 to 16 octets; unique in the tenant */
     struct slice address;              /* HOST[:PORT], lower case */
+    /* what compact forms leave out (eim/compact.h); each may be empty */
+    struct slice server_signed;        /* serverSigned1, exact */
+    struct slice ctx;                  /* the ctxParams1 that we made */
+    struct slice oid;                  /* content of the OBJECT IDENTIFIER in the SM-DP+'s certificate */
+    struct slice otpk;                 /* bppEuiccOtpk: the key of an earlier package of this profile */
+    struct slice hash_cc;              /* the one that we supplied */
+    struct slice iccid;                /* of the profile, by its metadata */
 };
 
 /* What an SM-DP+ may ask for beside a matching id. */

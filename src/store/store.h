@@ -336,7 +336,7 @@ MUST enum eim_err store_relay_get(struct tx *t, int64_t association, struct rela
 MUST enum eim_err store_relay_find(struct tx *t, int64_t tenant, struct slice transaction, struct relay_session *out, struct arena *a, struct err *e);
 /* store_relay_put -- the device's session from now on. E_CONFLICT: another device's has this transaction id. */
 MUST enum eim_err store_relay_put(struct tx *t, const struct relay_session *s, struct err *e);
-/* store_relay_step, _delete -- move it on to s->step and s->expires_us (never back), or end it, if it is still this one; else nothing. */
+/* store_relay_step, _delete -- move it on to s->step, with what is known by then (never back), or end it, if it is still this one; else nothing. */
 MUST enum eim_err store_relay_step(struct tx *t, const struct relay_session *s, struct err *e);
 MUST enum eim_err store_relay_delete(struct tx *t, int64_t association, struct slice transaction, struct err *e);
 /* store_relay_any_expired, store_relay_expire -- is there one, and away with all of them. */

@@ -323,6 +323,45 @@ static void each_ipa_gets_what_it_leaves_to_the_eim(void **state)
     assert_int_equal(sim_smdp_counts(dp).installed, 4);
 }
 
+/* Compact forms verify at the SM-DP+ and at the eIM only if the full ones are made of them octet for octet. */
+static void compact_forms_become_what_the_card_signed(void **state)
+{
+    (void)state;
+    static const unsigned features[] = { 2 | 32, 2 | 4 | 32, 2 | 4 | 8 | 32 };
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
+        f.ipa_config.features = features[i];
+        start_again(false);
+        is_there(download(), 3);
+    }
+    assert_int_equal(sim_smdp_counts(dp).installed, 3);
+
+    config.confirmation_code = "4711";             /* its hash comes from the eIM, or from the device's owner */
+    smdp_new();
+    start_again(false);
+    int64_t op = gadget_order(&g, "{\"download\":{\"activation_code\":\"1$" ADDRESS "$MATCH-1$$1\",\"confirmation_code\":\"4711\"}}");
+    gadget_settle(&g);
+    is_there(op, 3);
+    f.ipa_config.confirmation_code = "4711";
+    start_again(false);
+    is_there(download(), 3);
+    f.ipa_config.confirmation_code = NULL;
+
+    config.confirmation_code = NULL;
+    smdp_new();
+    sim_smdp_go_wrong(dp, SIM_ES9_AUTHENTICATE, SIM_SMDP_BAD_SIGNATURE);       /* the card refuses it; the session is cancelled */
+    start_again(false);
+    is_not_there(download(), "cancel");
+    assert_int_equal(sim_smdp_counts(dp).cancelled, 1);
+    sim_smdp_go_wrong(dp, SIM_ES9_AUTHENTICATE, SIM_SMDP_NONE);
+    sim_smdp_go_wrong(dp, SIM_ES9_BOUND, SIM_SMDP_BAD_MAC);                    /* it is not installed, and says so */
+    start_again(false);
+    is_not_there(download(), "");
+    forward_all();
+    assert_int_equal(sim_smdp_counts(dp).failed, 1);
+    assert_int_equal(sim_smdp_counts(dp).unverified, 0);
+    f.ipa_config.features = 0;
+}
+
 /* 300 kB of profile; the segments are many, the keys are replaced. */
 static void a_large_profile_comes_too(void **state)
 {
@@ -340,7 +379,7 @@ int main(void)
         T(a_profile_comes_straight_and_through_the_eim), T(a_lost_answer_at_any_step_changes_nothing),
         T(whatever_the_smdp_does_wrong_ends_in_an_error_with_a_cause), T(what_is_signed_wrongly_the_card_does_not_take),
         T(a_card_that_cannot_take_it_says_why), T(a_confirmation_code_is_wanted_and_must_be_right), T(only_the_right_matching_id_is_served),
-        T(each_ipa_gets_what_it_leaves_to_the_eim), T(a_large_profile_comes_too),
+        T(each_ipa_gets_what_it_leaves_to_the_eim), T(compact_forms_become_what_the_card_signed), T(a_large_profile_comes_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
