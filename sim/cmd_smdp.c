@@ -30,7 +30,7 @@ struct serving {
 };
 
 struct smdp_options {
-    const char *pki, *host, *matching, *confirm, *prefix;
+    const char *pki, *host, *matching, *confirm, *prefix, *event, *event_id;
     uint64_t port, package, seed;
 };
 
@@ -198,9 +198,10 @@ int cmd_smdp(int argc, char **argv)
 {
     static const struct option options[] = {
         { "pki", 1, NULL, 'p' }, { "listen", 1, NULL, 'l' }, { "host", 1, NULL, 'h' }, { "matching-id", 1, NULL, 'm' },
-        { "confirm", 1, NULL, 'c' }, { "package", 1, NULL, 'b' }, { "seed", 1, NULL, 's' }, { "prefix", 1, NULL, 'x' }, { 0 },
+        { "confirm", 1, NULL, 'c' }, { "package", 1, NULL, 'b' }, { "seed", 1, NULL, 's' }, { "prefix", 1, NULL, 'x' },
+        { "event", 1, NULL, 'e' }, { "event-id", 1, NULL, 'i' }, { 0 },
     };
-    struct smdp_options o = { .host = "localhost", .prefix = "8949003", .package = 20000, .seed = 1 };
+    struct smdp_options o = { .host = "localhost", .prefix = "8949003", .package = 20000, .seed = 1, .event_id = "" };
     struct sim_pki pki;
     struct env env;
     struct err e = { 0 };
@@ -215,6 +216,8 @@ int cmd_smdp(int argc, char **argv)
         case 'c': o.confirm = optarg; break;
         case 'b': good = cmd_number("--package", optarg, 1 << 20, &o.package); break;
         case 's': good = cmd_number("--seed", optarg, UINT64_MAX, &o.seed); break;
+        case 'e': o.event = optarg; break;
+        case 'i': o.event_id = optarg; break;
         case 'x': o.prefix = optarg; good = strlen(optarg) < 13; break;
         default: good = false;
         }
@@ -229,7 +232,8 @@ int cmd_smdp(int argc, char **argv)
     if (sim_pki_load(&pki, o.pki, &e) != OK)
         return cmd_failed(&e);
     struct sim_smdp_config c = { .pki = &pki, .env = &env, .iccid_prefix = o.prefix, .spn = "Operator C", .profile_name = "C IoT",
-                                 .only_matching_id = o.matching, .confirmation_code = o.confirm, .package = o.package, .seed = o.seed };
+                                 .only_matching_id = o.matching, .confirmation_code = o.confirm, .package = o.package, .seed = o.seed,
+                                 .event_server = o.event, .event_id = o.event_id };
     int status = serve(&o, &c, &signals);
     sim_pki_free(&pki);
     return status;

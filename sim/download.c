@@ -24,23 +24,57 @@ struct download {
     struct slice signed2, sig2, cert2, hash_cc;          /* of authenticateClient */
     struct slice package;              /* BF36 */
     bool hash_from_eim;
+    bool smds, sent_on;                /* an SM-DS is asked; it said where to go */
     bool open;                         /* the card knows the session */
 };
 
 /* ---- words to the eIM ---------------------------------------------------------------------------------------- */
 
-/* Send until something is heard: the content of the function's good arm, or of its answer when `arm` is 0. */
-static bool ask_eim(struct download *d, uint32_t function, uint32_t arm, struct slice fields, struct slice *out)
+/* Send until something is heard: the one child of the answer. */
+static bool ask_eim_any(struct download *d, uint32_t function, struct slice fields, struct tlv *ok)
 {
-    struct tlv t, ok;
+    struct tlv t;
     struct slice reply, message = TLV(d->a, function, fields);
     enum sim_reply got = SIM_LOST;
     for (int i = 0; i < TRIES && got == SIM_LOST && !tlv_is_bad(message); i++)
         got = ipa_post(d->p, d->t, message, &reply, d->n, d->a);
-    if (got != SIM_REPLY || !tlv_only(reply, &t) || t.tag != function || !tlv_only(t.value, &ok) || ok.tag != arm)
+    return got == SIM_REPLY && tlv_only(reply, &t) && t.tag == function && tlv_only(t.value, ok);
+}
+
+/* The content of the function's good arm. */
+static bool ask_eim(struct download *d, uint32_t function, uint32_t arm, struct slice fields, struct slice *out)
+{
+    struct tlv ok;
+    if (!ask_eim_any(d, function, fields, &ok) || ok.tag != arm)
         return false;
     *out = ok.value;
     return true;
+}
+
+/* 1$ADDRESS$MATCHINGID...: where to go. */
+static bool read_code(struct download *d, struct slice code)
+{
+    if (code.n < 2 || memcmp(code.p, "1$", 2) != 0)
+        return false;
+    struct slice s = slice_of(code.p + 2, code.n - 2);
+    const uint8_t *end = memchr(s.p, '$', s.n);
+    if (!end)
+        return false;
+    d->address = arena_str(d->a, slice_of(s.p, (size_t)(end - s.p)));
+    s = slice_of(end + 1, s.n - (size_t)(end + 1 - s.p));
+    end = s.n ? memchr(s.p, '$', s.n) : NULL;
+    d->matching = slice_of(s.p, end ? (size_t)(end - s.p) : s.n);
+    return d->address && !strpbrk(d->address, "\"\\/");
+}
+
+/* A1{80, BF54{A0{80 code}}}: the SM-DS has sent us on. */
+static bool read_event(struct download *d, struct slice in)
+{
+    struct tlv t, trigger, data, code;
+    (void)tlv_take(&in, T_0, &t);
+    d->sent_on = tlv_take(&in, T_TRIGGER, &trigger) && tlv_take(&trigger.value, T_C0, &data) && tlv_only(data.value, &code) && code.tag == T_0 &&
+                 read_code(d, code.value);
+    return d->sent_on;
 }
 
 static bool eim_initiate(struct download *d, struct slice challenge, struct slice info1)
@@ -72,11 +106,15 @@ static bool compact(const struct download *d)
 
 static bool eim_authenticate(struct download *d, struct slice response)
 {
-    struct tlv t, s2, sig, cert;
-    struct slice in;
+    struct tlv t, ok, s2, sig, cert;
     if (compact(d))
         response = ipa_compact_authenticate(response, d->ctx.n > 0, d->a);
-    if (!ask_eim(d, T_AUTHENTICATE_CLIENT, T_C0, TLV(d->a, 0, TLV(d->a, T_0, d->txid), response), &in))
+    if (!ask_eim_any(d, T_AUTHENTICATE_CLIENT, TLV(d->a, 0, TLV(d->a, T_0, d->txid), response), &ok))
+        return false;
+    struct slice in = ok.value;
+    if (d->smds && ok.tag == T_C1)
+        return read_event(d, in);
+    if (ok.tag != T_C0)
         return false;
     (void)tlv_take(&in, T_0, &t);
     (void)tlv_take(&in, T_METADATA, &t);
@@ -191,6 +229,14 @@ static bool smdp_authenticate(struct download *d, struct slice response)
     put_txid(d, &b);
     put_base64(&b, "authenticateServerResponse", response, d->a);
     json_t *o = ask_smdp(d, "authenticateClient", &b);
+    const json_t *event = d->smds ? json_array_get(json_object_get(o, "eventEntries"), 0) : NULL;
+    if (event) {
+        d->address = arena_str(d->a, json_slice(json_object_get(event, "rspServerAddress")));
+        d->matching = arena_copy(d->a, json_slice(json_object_get(event, "eventId")));
+        d->sent_on = d->address && d->matching.n && !strpbrk(d->address, "\"\\/");
+        json_decref(o);
+        return d->sent_on;
+    }
     d->signed2 = member(d, o, "smdpSigned2");
     d->sig2 = member(d, o, "smdpSignature2");
     d->cert2 = member(d, o, "smdpCertificate");
@@ -264,6 +310,13 @@ static bool run(struct download *d, struct slice *result)
     d->open = true;
     if (!(d->direct ? smdp_authenticate : eim_authenticate)(d, response))
         return false;
+    if (d->sent_on) {                  /* and now the same with the SM-DP+ */
+        d->smds = d->sent_on = d->open = false;
+        d->ctx = ipa_none;
+        if (!d->direct && ipa_features(d->p) & IPA_EIM_DATA)
+            d->address = NULL;
+        return run(d, result);
+    }
     if (!d->hash_cc.n)
         d->hash_cc = hash_of_code(d);
     response = card(d, T_PREPARE_DOWNLOAD, TLV(a, 0, d->signed2, d->sig2, d->hash_cc, d->cert2));
@@ -327,27 +380,29 @@ static bool hand_over(struct download *d, struct slice result)
     return got == SIM_REPLY && !d->direct;
 }
 
-/* Where the profile is: the address and the matching id of an activation code, or the default SM-DP+. */
+/* Where the profile is: the address and the matching id of an activation code, the default SM-DP+, or what an SM-DS will say. */
 static bool read_data(struct download *d, const struct tlv *data)
 {
     struct tlv t;
     if (!data->tag)
         return !d->direct;             /* "ask me" */
-    if (!tlv_only(data->value, &t) || t.tag == T_C2)
-        return false;                  /* no SM-DS here */
+    struct tlv own;
+    if (!tlv_only(data->value, &t))
+        return false;
+    if (t.tag == T_C2) {
+        d->smds = true;
+        struct slice named = t.value;
+        if (!tlv_take(&named, T_0, &own) && !tlv_only(ipa_configured(d->p, T_1, T_1, d->a), &own))
+            return false;
+        d->address = arena_str(d->a, own.value);
+        return d->address && !strpbrk(d->address, "\"\\/");
+    }
     if (t.tag == T_1) {
-        struct tlv own;
         if (tlv_only(ipa_configured(d->p, T_0, T_0, d->a), &own))
             d->address = arena_str(d->a, own.value);
         return d->address != NULL;
     }
-    struct slice s = slice_of(t.value.p + 2, t.value.n - 2);
-    const uint8_t *end = memchr(s.p, '$', s.n);
-    d->address = arena_str(d->a, slice_of(s.p, (size_t)(end - s.p)));
-    s = slice_of(end + 1, s.n - (size_t)(end + 1 - s.p));
-    end = s.n ? memchr(s.p, '$', s.n) : NULL;
-    d->matching = slice_of(s.p, end ? (size_t)(end - s.p) : s.n);
-    return d->address && !strpbrk(d->address, "\"\\/");
+    return read_code(d, t.value);
 }
 
 struct slice ipa_download(struct sim_ipa *p, const struct sim_transport *t, struct slice trigger, struct sim_counters *n, struct arena *a)

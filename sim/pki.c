@@ -129,13 +129,15 @@ static const struct { const char *cn, *policy; struct slice oid; } roles[SIM_DP_
     [SIM_DP_AUTH] = { "eimsim DPauth", "2.23.146.1.2.1.4", SLICE("\x67\x81\x12\x01\x02\x01\x04") },
     [SIM_DP_PB] = { "eimsim DPpb", "2.23.146.1.2.1.5", SLICE("\x67\x81\x12\x01\x02\x01\x05") },
     [SIM_DP_TLS] = { "eimsim DP TLS", "2.23.146.1.2.1.3", SLICE("\x67\x81\x12\x01\x02\x01\x03") },
+    [SIM_DS_AUTH] = { "eimsim DSauth", "2.23.146.1.2.1.7", SLICE("\x67\x81\x12\x01\x02\x01\x07") },
+    [SIM_DS_TLS] = { "eimsim DS TLS", "2.23.146.1.2.1.6", SLICE("\x67\x81\x12\x01\x02\x01\x06") },
 };
 
 static enum eim_err make_dp(const struct sim_pki *p, struct sim_dp *dp, const char *oid, const char *host, struct arena *a, struct err *e)
 {
     static const char *const loopback[] = { "127.0.0.1", "::1" };
     for (unsigned i = 0; i < SIM_DP_ROLES; i++) {
-        bool tls = i == SIM_DP_TLS;
+        bool tls = i == SIM_DP_TLS || i == SIM_DS_TLS;
         struct certmake m = { .org = "eimsim", .cn = roles[i].cn, .from_us = p->from_us, .to_us = p->from_us + INT64_C(3650) * 86400 * 1000000,
                               .usage = CERTMAKE_DIGITAL_SIGNATURE, .policy = roles[i].policy, .registered_id = oid, .server_auth = tls,
                               .dns = &host, .dns_n = tls, .ip = loopback, .ip_n = tls ? 2 : 0 };

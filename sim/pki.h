@@ -34,8 +34,8 @@ MUST enum eim_err sim_pki_save(const struct sim_pki *p, const char *dir, struct 
 /* sim_pki_load -- the inverse. E_IO, E_NOT_FOUND: a file is missing; E_INVALID, E_MALFORMED, E_CHAIN: it is not what it should be. */
 MUST enum eim_err sim_pki_load(struct sim_pki *p, const char *dir, struct err *e);
 
-/* The SM-DP+'s three certificates (SGP.22 4.5.2.1.0.3 to 5) under the CI, with keys of their own. */
-enum sim_dp_role { SIM_DP_AUTH, SIM_DP_PB, SIM_DP_TLS, SIM_DP_ROLES };
+/* The SM-DP+'s three certificates (SGP.22 4.5.2.1.0.3 to 5) and the SM-DS's two, under the CI, with keys of their own. */
+enum sim_dp_role { SIM_DP_AUTH, SIM_DP_PB, SIM_DP_TLS, SIM_DS_AUTH, SIM_DS_TLS, SIM_DP_ROLES };
 struct sim_dp {
     struct private_key *key[SIM_DP_ROLES];
     struct slice cert[SIM_DP_ROLES];   /* DER, in the arena they were made in */
@@ -45,7 +45,7 @@ MUST enum eim_err sim_pki_dp(const struct sim_pki *p, struct sim_dp *dp, const c
 void sim_dp_free(struct sim_dp *dp);
 
 /* sim_pki_dp_check -- is `cert` issued by the CI, for this role? Then its key (public_key_free it) and, if wanted, its object identifier
- * (content of the OID, borrowed from `cert`); else NULL. For AUTH and PB. */
+ * (content of the OID, borrowed from `cert`); else NULL. Not for TLS. */
 struct public_key *sim_pki_dp_check(const struct sim_pki *p, struct slice cert, enum sim_dp_role role, struct slice *oid);
 
 void sim_pki_free(struct sim_pki *p);

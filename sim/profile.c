@@ -78,6 +78,8 @@ static int judge_server(struct sim_euicc *c, const struct server *v, const struc
     if (ci->tag && (ci->value.n > SIM_SKI || memcmp(ci->value.p, pki->ci_ski, ci->value.n) != 0))
         return CI_UNKNOWN;
     struct public_key *key = sim_pki_dp_check(pki, v->cert.raw, SIM_DP_AUTH, oid);
+    if (!key)
+        key = sim_pki_dp_check(pki, v->cert.raw, SIM_DS_AUTH, oid);
     if (!key || oid->n > OID_MAX) {
         public_key_free(key);
         return INVALID_CERT;

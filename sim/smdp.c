@@ -184,10 +184,11 @@ static void initiate(struct call *c)
     d->signed1 = TLV(&d->arena, T_SEQUENCE, TLV(&c->a, T_0, slice_of(d->txid, DP_TXID)), TLV(&c->a, T_1, challenge), TLV(&c->a, T_3, where),
                      TLV(&c->a, T_4, slice_of(d->server_challenge, 16)));
     bool wrong = c->fault == SIM_SMDP_WRONG_ROLE;
+    enum sim_dp_role role = wrong ? SIM_DP_PB : s->c.event_server ? SIM_DS_AUTH : SIM_DP_AUTH;
     base64_out(c, "serverSigned1", d->signed1);
-    base64_out(c, "serverSignature1", dp_sign(s->dp.key[wrong ? SIM_DP_PB : SIM_DP_AUTH], &d->signed1, 1, c->fault == SIM_SMDP_BAD_SIGNATURE, &c->a));
+    base64_out(c, "serverSignature1", dp_sign(s->dp.key[role], &d->signed1, 1, c->fault == SIM_SMDP_BAD_SIGNATURE, &c->a));
     base64_out(c, "euiccCiPKIdToBeUsed", TLV(&c->a, T_OCTETS, slice_of(s->c.pki->ci_ski, SIM_SKI)));
-    base64_out(c, "serverCertificate", s->dp.cert[wrong ? SIM_DP_PB : SIM_DP_AUTH]);
+    base64_out(c, "serverCertificate", s->dp.cert[role]);
     txid_out(c);
 }
 
@@ -247,6 +248,14 @@ static void authenticate(struct call *c)
     }
     if (!judge_client(c, &v))
         return;
+    if (s->c.event_server) {
+        json_t *none = json_array(), *one = json_pack("[{s:s, s:s}]", "eventId", s->c.event_id, "rspServerAddress", s->c.event_server);
+        json_object_set(c->out, "eventEntries", s->c.event_id[0] ? one : none);
+        json_decref(none);
+        json_decref(one);
+        txid_out(c);
+        return;
+    }
     struct dp_session *d = c->session;
     if (!profile_for(s, v.matching.value, d->eid, d->iccid)) {
         c->broken = true;

@@ -1,7 +1,8 @@
 /* smdp.h -- a simulated SM-DP+: ES9+ in JSON (SGP.22 5.6, 6.5) with real cryptography, and every way to go wrong by a switch.
  *
  * A library object without sockets: one call is one POST. It verifies what eUICCs sign, makes bound profile packages that
- * only the eUICC of the session can open, and remembers what it was told. All functions may be called from any thread. */
+ * only the eUICC of the session can open, and remembers what it was told. With `event_server` it is an SM-DS instead, which
+ * sends whoever asks there (ES11: SGP.22 5.8). All functions may be called from any thread. */
 #ifndef SIM_SMDP_H
 #define SIM_SMDP_H
 
@@ -54,6 +55,7 @@ struct sim_smdp_config {
     const char *spn, *profile_name;    /* in their metadata */
     const char *only_matching_id;      /* every other one is refused; NULL: none is */
     const char *confirmation_code;     /* NULL: none is asked for */
+    const char *event_server, *event_id;                 /* an SM-DS's one event, for every eUICC; event_id "": none waits */
     size_t package;                    /* bytes of a profile package */
     uint64_t seed;                     /* of ICCIDs */
     uint8_t ppr;                       /* enum sim_ppr bits of its profiles */

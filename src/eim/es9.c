@@ -118,6 +118,19 @@ static enum eim_err member(struct es9 *c, size_t i, const json_t *o, struct aren
     return OK;
 }
 
+/* The first of an SM-DS's events; the others are still there when that one is dealt with (SGP.22 5.8.2). */
+static enum eim_err first_event(struct es9 *c, const json_t *entries, struct arena *a, struct err *e)
+{
+    const json_t *one = json_array_get(entries, 0);
+    c->events = true;
+    if (!one) return OK;
+    struct slice server = json_slice(json_object_get(one, "rspServerAddress")), id = json_slice(json_object_get(one, "eventId"));
+    if (!server.n || !id.n) return fail_field(e, E_MALFORMED, "SGP.22 5.8.2", "eventEntries", "names no rspServerAddress or no eventId");
+    c->event_server = arena_copy(a, server);
+    c->event_id = arena_copy(a, id);
+    return c->event_server.p && c->event_id.p ? OK : fail(e, E_NOMEM, NULL, "no room for an answer");
+}
+
 static enum eim_err members(struct es9 *c, const json_t *o, struct arena *a, struct err *e)
 {
     if (!json_is_object(o)) return fail(e, E_MALFORMED, "SGP.22 6.5.2", "the SM-DP+'s answer is no JSON object");
@@ -128,6 +141,8 @@ static enum eim_err members(struct es9 *c, const json_t *o, struct arena *a, str
     long n = hex.n ? slice_unhex(hex, id, TRANSACTION_MAX) : 0;
     if (n < 0) return fail_field(e, E_MALFORMED, "SGP.22 6.5.2", "transactionId", "is not hexadecimal, or too long, in the SM-DP+'s answer");
     c->transaction = slice_of(id, (size_t)n);
+    const json_t *entries = c->may_be_smds ? json_object_get(o, "eventEntries") : NULL;
+    if (json_is_array(entries)) return first_event(c, entries, a, e);
     for (size_t i = 0; i < ES9_OUT && c->out[i].name; i++) TRY(member(c, i, o, a, e));
     return OK;
 }

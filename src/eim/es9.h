@@ -15,9 +15,12 @@ struct es9 {
     /* the members that are wanted; `large`: reply may have ES9_LARGE octets because of this one, which is never copied */
     struct { const char *name; bool needed, text; struct slice value; } out[ES9_OUT];
     bool large;
+    bool may_be_smds;                  /* an answer with eventEntries (ES11') is taken too */
 
     /* what came of it */
     struct slice transaction;          /* transactionId, octets */
+    bool events;                       /* it was an SM-DS: out[] is empty, and here is the first event, empty when none waits */
+    struct slice event_server, event_id;
     bool refused;                      /* the SM-DP+ says that it failed: subject and reason tell why */
     char subject[16], reason[16];
     bool silent;                       /* no answer, or none of an SM-DP+ that works */

@@ -27,13 +27,14 @@ static bool same_address(struct slice a, struct slice b)
     return a.n == b.n && a.n && !strncasecmp((const char *)a.p, (const char *)b.p, a.n);
 }
 
-/* The SM-DP+ address in the activation code of a download that somebody ordered; empty when it has none. */
+/* The SM-DP+ in the activation code of a download that somebody ordered, or the SM-DS that it names; empty when it has neither. */
 static struct slice ordered_address(const struct operation *o, struct arena *a)
 {
     struct profile_download_trigger_request r;
-    if (o->kind != OPK_DOWNLOAD || der_decode(&profile_download_trigger_request_type, o->request, &r, a, &(struct err){ 0 }) != OK ||
-        r.profile_download_data.der.which != profile_download_data_is_activation_code)
+    if (o->kind != OPK_DOWNLOAD || der_decode(&profile_download_trigger_request_type, o->request, &r, a, &(struct err){ 0 }) != OK)
         return (struct slice){ 0 };
+    if (r.profile_download_data.der.which == profile_download_data_is_contact_smds) return r.profile_download_data.contact_smds.smds_address;
+    if (r.profile_download_data.der.which != profile_download_data_is_activation_code) return (struct slice){ 0 };
     struct slice code = r.profile_download_data.activation_code;
     if (code.n < 3 || memcmp(code.p, "1$", 2)) return (struct slice){ 0 };
     code = slice_of(code.p + 2, code.n - 2);

@@ -11,6 +11,7 @@
 #include "crypto/digest.h"
 #include "eim/compact.h"
 #include "eim/es9.h"
+#include "eim/pool.h"
 #include "eim/refusal.h"
 #include "eim/slots.h"
 
@@ -32,6 +33,7 @@ struct relay {
     struct device_data data;
     struct relay_session s;
     struct listed to;
+    bool by_smds;                      /* the order says: ask an SM-DS */
     struct slice address;              /* of the SM-DP+, as it was written */
     struct slice matching_id, oid;     /* of the activation code */
     struct slice confirmation;         /* SHA-256 of the confirmation code, empty: the order has none */
@@ -44,6 +46,7 @@ struct relay {
 
     int64_t error;                     /* SGP.32's code for the device; 0: good */
     const char *why;                   /* what stood in the way */
+    const char *found;                 /* what else is to be said of it */
     bool final;                        /* the order has failed with it */
     struct slice reply;
 };
@@ -120,6 +123,21 @@ static enum eim_err who_to_ask(struct esipa_work *w, struct relay *r, struct tx 
     return OK;
 }
 
+/* The SM-DS of the order; or the SM-DP+ that it named, once it was asked, unless the device goes to the SM-DS again. */
+static enum eim_err smds_or_event(struct esipa_work *w, struct relay *r, struct tx *t, const struct contact_smds *order, struct slice given)
+{
+    struct relay_session before;
+    TRY(store_relay_get(t, r->d.association, &before, w->x->arena, &w->x->err));
+    r->address = order->smds_address.n ? order->smds_address : r->told.root_smds_address;
+    if (before.operation != r->op.id || !before.event_server.n) return OK;
+    r->s.event_server = before.event_server;
+    r->s.event_id = before.event_id;
+    if (given.n && !same_text(given, before.event_server)) return OK;
+    r->address = before.event_server;
+    r->matching_id = before.event_id;
+    return OK;
+}
+
 static enum eim_err prepare_initiate(struct esipa_work *w, struct relay *r, struct tx *t)
 {
     const struct initiate_authentication_request_esipa *q = &w->msg.initiate_authentication_request_esipa;
@@ -135,6 +153,8 @@ static enum eim_err prepare_initiate(struct esipa_work *w, struct relay *r, stru
         return OK;
     }
     TRY(der_decode(&profile_download_trigger_request_type, r->op.request, &trigger, x->arena, &x->err));
+    if (trigger.profile_download_data.der.which == profile_download_data_is_contact_smds)
+        TRY(smds_or_event(w, r, t, &trigger.profile_download_data.contact_smds, given));
     if (trigger.profile_download_data.der.which == profile_download_data_is_activation_code) cut_code(r, trigger.profile_download_data.activation_code);
     if (trigger.profile_download_data.der.which == profile_download_data_is_contact_default_smdp) r->address = r->told.default_smdp_address;
     if (!r->address.n) r->address = given;
@@ -201,6 +221,9 @@ static enum eim_err prepare_later(struct esipa_work *w, struct relay *r, struct 
         return OK;
     }
     TRY(store_operation_get(t, r->d.association, r->s.operation, &r->op, x->arena, &x->err));
+    struct profile_download_trigger_request trigger;
+    if (r->op.id && der_decode(&profile_download_trigger_request_type, r->op.request, &trigger, x->arena, &(struct err){ 0 }) == OK)
+        r->by_smds = trigger.profile_download_data.der.which == profile_download_data_is_contact_smds;
     r->address = r->s.address;
     TRY(who_to_ask(w, r, t, UNDEFINED));
     response = response_of(w, r, x->arena);
@@ -212,6 +235,7 @@ static enum eim_err prepare_later(struct esipa_work *w, struct relay *r, struct 
         struct confirmation code;
         TRY(store_confirmation_get(t, r->s.association, r->s.operation, &code, x->arena, &x->err));
         r->confirmation = code.digest;
+        r->c.may_be_smds = r->by_smds;
         static const char *const wanted[] = { "profileMetadata", "smdpSigned2", "smdpSignature2", "smdpCertificate" };
         for (size_t i = 0; i < 4; i++) r->c.out[i].name = wanted[i], r->c.out[i].needed = i > 0;
     }
@@ -334,6 +358,39 @@ static struct slice answer_authenticate(struct esipa_work *w, struct relay *r)
     return der_encode(&esipa_from_eim_type, &m, a);
 }
 
+/* What an SM-DS answers becomes an activation code: its event stands for a matching id (spec 5.16). */
+static struct slice answer_event(struct esipa_work *w, struct relay *r)
+{
+    struct arena *a = w->x->arena;
+    struct esipa_from_eim m = { .der.which = esipa_from_eim_is_authenticate_client_response_esipa };
+    struct authenticate_client_ok_ds_esipa *ok = &m.authenticate_client_response_esipa.authenticate_client_ok_ds_esipa;
+    struct code_parts parts;
+    if (!r->c.event_server.n) {
+        wrong(r, AUTHENTICATE_CLIENT_ERROR_EVENT_ID_UNKNOWN, "no event waits at the SM-DS for this device");
+        r->final = true;
+        return (struct slice){ 0 };
+    }
+    const char *code = arena_printf(a, "1$%.*s$%.*s", (int)r->c.event_server.n, (const char *)r->c.event_server.p, (int)r->c.event_id.n,
+                                    (const char *)r->c.event_id.p);
+    if (!code || code_parse(slice_str(code), "eventEntries", &parts, &(struct err){ 0 }) != OK || !slice_eq(parts.address, r->c.event_server) ||
+        !slice_eq(parts.matching, r->c.event_id)) {
+        wrong(r, UNDEFINED, "the SM-DS names an event that is none");
+        return (struct slice){ 0 };
+    }
+    r->s.event_server = parts.address;
+    r->s.event_id = parts.matching;
+    r->found = arena_printf(a, "an event at %.*s", (int)parts.address.n, (const char *)parts.address.p);
+    m.authenticate_client_response_esipa.der.which = authenticate_client_response_esipa_is_authenticate_client_ok_ds_esipa;
+    ok->transaction_id = r->s.transaction;
+    der_set(ok, authenticate_client_ok_ds_esipa, profile_download_trigger);
+    ok->profile_download_trigger.profile_download_data.der.which = profile_download_data_is_activation_code;
+    ok->profile_download_trigger.profile_download_data.activation_code = slice_str(code);
+    der_set(&ok->profile_download_trigger, profile_download_trigger_request, profile_download_data);
+    ok->profile_download_trigger.eim_transaction_id = r->op.txid;
+    der_set(&ok->profile_download_trigger, profile_download_trigger_request, eim_transaction_id);
+    return der_encode(&esipa_from_eim_type, &m, a);
+}
+
 static struct slice answer_bound(struct esipa_work *w, struct relay *r)
 {
     struct esipa_from_eim m = { .der.which = esipa_from_eim_is_get_bound_profile_package_response_esipa };
@@ -387,7 +444,7 @@ static struct slice answer_good(struct esipa_work *w, struct relay *r)
     if (r->error) return (struct slice){ 0 };
     switch (r->f) {
     case INITIATE:     return answer_initiate(w, r);
-    case AUTHENTICATE: return answer_authenticate(w, r);
+    case AUTHENTICATE: return r->c.events ? answer_event(w, r) : answer_authenticate(w, r);
     case GET_BOUND:    return answer_bound(w, r);
     default:           return answer_cancel(w);
     }
@@ -435,7 +492,7 @@ static enum eim_err keep_order(struct esipa_work *w, struct relay *r, struct tx 
     struct plan_op *o;
     TRY(plan_read(p, t, r->op.id, &o, e));
     if (!o || o->op.state != OP_SENT) return OK;   /* at an end meanwhile */
-    const char *what = r->f == CANCEL ? cancel_text(w, p->arena) : r->error ? r->why : "done";
+    const char *what = r->f == CANCEL ? cancel_text(w, p->arena) : r->error ? r->why : r->found ? r->found : "done";
     struct slice before = r->f == CANCEL ? o->op.reason : (struct slice){ 0 };                 /* why the device gives up */
     char *reason = what ? arena_printf(p->arena, "%.*s%s%s: %s", (int)before.n, (const char *)before.p, before.n ? "; " : "", names[r->f], what) : NULL;
     if (!reason) return fail(e, E_NOMEM, NULL, "no room for the reason");

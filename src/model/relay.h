@@ -23,6 +23,7 @@ struct relay_session {
     int64_t expires_us;
     struct slice transaction;          /* the SM-DP+'s id of it, 1 to 16 octets; unique in the tenant */
     struct slice address;              /* HOST[:PORT], lower case */
+    struct slice event_server, event_id;           /* where the SM-DS of the order sends the device; empty: not asked yet, or there is none */
     /* what compact forms leave out (eim/compact.h); each may be empty */
     struct slice server_signed;        /* serverSigned1, exact */
     struct slice ctx;                  /* the ctxParams1 that we made */

@@ -19,7 +19,7 @@ enum eim_err store_relay_put(struct tx *t, const struct relay_session *s, struct
 enum eim_err store_relay_step(struct tx *t, const struct relay_session *s, struct err *e)
 {
     return query_exec(t, Q_RELAY_STEP, NULL, ARGS(V_INT(s->association), V_BYTES(s->transaction), V_INT(s->step), V_INT(s->expires_us),
-                      V_BYTES(s->otpk), V_BYTES(s->hash_cc), V_BYTES(s->iccid)), NULL, e);
+                      V_BYTES(s->otpk), V_BYTES(s->hash_cc), V_BYTES(s->iccid), V_TEXT(s->event_server), V_TEXT(s->event_id)), NULL, e);
 }
 
 enum eim_err store_relay_delete(struct tx *t, int64_t association, struct slice transaction, struct err *e)

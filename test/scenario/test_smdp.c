@@ -12,19 +12,22 @@
 static struct field f;
 static struct gadget g;
 static struct err e;
-static struct sim_smdp *dp;
+static struct sim_smdp *dp, *ds;       /* the SM-DP+, and an SM-DS that knows of it, or NULL */
 static struct sim_smdp_config config;
 static int lose;                       /* the Nth answer of the SM-DP+ from now is lost */
 static bool direct;
 
 #define ADDRESS "smdp.example.com"
+#define SMDS "smds.example.com"
 static const char order[] = "{\"download\":{\"activation_code\":\"1$" ADDRESS "$MATCH-1\"}}";
 
-static int call(const char *function, struct slice body, struct buf *reply)
+static int call(const char *host, const char *function, struct slice body, struct buf *reply)
 {
     char path[128];
+    bool to_ds = ds && !strcmp(host, SMDS);
+    if (!to_ds) assert_string_equal(host, ADDRESS);
     snprintf(path, sizeof path, SIM_SMDP_PATH "%s", function);
-    int status = sim_smdp_post(dp, path, body, reply);
+    int status = sim_smdp_post(to_ds ? ds : dp, path, body, reply);
     if (lose && --lose == 0) status = 0;
     return status;
 }
@@ -34,7 +37,9 @@ static enum eim_err reach(struct outbound *o, const struct outbound_request *q, 
     struct buf all;
     (void)o;
     buf_init(&all, SIM_SMDP_HUGE + (1 << 20));
-    *status = call(strrchr(q->url, '/') + 1, q->body, &all);
+    char host[64];
+    assert_int_equal(sscanf(q->url, "https://%63[^/]", host), 1);
+    *status = call(host, strrchr(q->url, '/') + 1, q->body, &all);
     bool fits = all.n <= q->reply_max;
     buf_reset(reply);
     if (fits) buf_put(reply, buf_slice(&all));
@@ -47,9 +52,8 @@ static enum sim_reply es9(void *arg, const char *address, const char *function, 
 {
     struct buf b;
     (void)arg;
-    assert_string_equal(address, ADDRESS);
     buf_init(&b, SIM_SMDP_HUGE + (1 << 20));
-    int status = call(function, json, &b);
+    int status = call(address, function, json, &b);
     bool fits = b.n < 2 << 20;
     *reply = fits ? arena_copy(a, buf_slice(&b)) : (struct slice){ 0 };
     buf_free(&b);
@@ -97,7 +101,8 @@ static int down(void **state)
     (void)state;
     gadget_free(&g);
     sim_smdp_free(dp);
-    dp = NULL;
+    sim_smdp_free(ds);
+    dp = ds = NULL;
     field_close(&f);
     return 0;
 }
@@ -362,6 +367,89 @@ static void compact_forms_become_what_the_card_signed(void **state)
     f.ipa_config.features = 0;
 }
 
+static void smds_new(const char *server, const char *event)
+{
+    struct sim_smdp_config c = config;
+    sim_smdp_free(ds);
+    c.address = SMDS;
+    c.only_matching_id = NULL;
+    c.event_server = server;
+    c.event_id = event;
+    assert_ok(sim_smdp_new(&ds, &c, &e));
+}
+
+static int64_t by_smds(void)
+{
+    int64_t op = gadget_order(&g, "{\"download\":{\"smds\":\"" SMDS "\"}}");
+    gadget_settle(&g);
+    return op;
+}
+
+static void account(void)
+{
+    struct smdp_account s = { .name = SLICE("dp"), .address = SLICE(ADDRESS), .connect_ms = 1000, .total_ms = 1000, .max_parallel = 1, .enabled = true };
+    assert_ok(manage_smdp_put(f.eim, &f.admin, 0, &s, field_arena(&f), &e));
+}
+
+static void an_smds_says_where_the_profile_is(void **state)
+{
+    (void)state;
+    static const unsigned features[] = { 2, 2 | 4, 2 | 4 | 8, 2 | 4 | 32 };
+    config.only_matching_id = "EVENT-1";
+    smdp_new();
+    smds_new(ADDRESS, "EVENT-1");
+    account();
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
+        f.ipa_config.features = features[i];
+        start_again(false);
+        is_there(by_smds(), 3);
+    }
+    f.ipa_config.features = 0;
+    start_again(true);
+    is_there(by_smds(), 3);
+    assert_int_equal(sim_smdp_counts(ds).calls[SIM_ES9_AUTHENTICATE], 5);
+    for (int step = 1; step <= 8; step++) {            /* of the eIM, any answer lost */
+        start_again(false);
+        int64_t op = gadget_order(&g, "{\"download\":{\"smds\":\"" SMDS "\"}}");
+        f.lose_reply = step;
+        gadget_settle(&g);
+        assert_int_equal(f.lose_reply, 0);
+        field_pass(&f, HOUR + 1);
+        gadget_settle(&g);
+        is_there(op, 3);
+    }
+}
+
+static void what_an_smds_says_is_not_believed(void **state)
+{
+    (void)state;
+    smds_new(ADDRESS, "");
+    account();
+    is_not_there(by_smds(), "no event waits at the SM-DS");
+    smds_new("127.0.0.1:5432", "EVENT-1");            /* I12: it is on no list of ours */
+    start_again(false);
+    is_not_there(by_smds(), "unlisted address");
+    smds_new("smdp.example.com/../x", "EVENT-1");
+    start_again(false);
+    is_not_there(by_smds(), "names an event that is none");
+    smds_new(ADDRESS, "A$B");
+    start_again(false);
+    is_not_there(by_smds(), "names an event that is none");
+    struct sim_smdp *real = dp;                        /* an SM-DP+ of an activation code has no events to tell */
+    smds_new(ADDRESS, "EVENT-1");
+    struct sim_smdp_config c = config;
+    c.address = ADDRESS;
+    c.event_server = "other.example.com";
+    c.event_id = "EVENT-2";
+    assert_ok(sim_smdp_new(&dp, &c, &e));
+    start_again(false);
+    is_not_there(download(), "is missing");
+    sim_smdp_free(dp);
+    dp = real;
+    start_again(false);
+    is_there(by_smds(), 3);
+}
+
 /* 300 kB of profile; the segments are many, the keys are replaced. */
 static void a_large_profile_comes_too(void **state)
 {
@@ -379,7 +467,8 @@ int main(void)
         T(a_profile_comes_straight_and_through_the_eim), T(a_lost_answer_at_any_step_changes_nothing),
         T(whatever_the_smdp_does_wrong_ends_in_an_error_with_a_cause), T(what_is_signed_wrongly_the_card_does_not_take),
         T(a_card_that_cannot_take_it_says_why), T(a_confirmation_code_is_wanted_and_must_be_right), T(only_the_right_matching_id_is_served),
-        T(each_ipa_gets_what_it_leaves_to_the_eim), T(compact_forms_become_what_the_card_signed), T(a_large_profile_comes_too),
+        T(each_ipa_gets_what_it_leaves_to_the_eim), T(compact_forms_become_what_the_card_signed), T(an_smds_says_where_the_profile_is),
+        T(what_an_smds_says_is_not_believed), T(a_large_profile_comes_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

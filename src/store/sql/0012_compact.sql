@@ -1,4 +1,4 @@
--- What compact forms of a download leave out (model/relay.h). Sessions under way go on; those of devices that send compact forms begin anew.
+-- What compact forms of a download leave out, and where an SM-DS sends a device (model/relay.h). Sessions under way go on; those of devices that send compact forms begin anew.
 CREATE TABLE relay_new (
     association /*key64*/ NOT NULL PRIMARY KEY REFERENCES device (association) ON DELETE CASCADE,
     tenant      BIGINT NOT NULL,
@@ -7,6 +7,8 @@ CREATE TABLE relay_new (
     expires_us  BIGINT NOT NULL,
     transaction_id BYTEA NOT NULL,
     address     TEXT   NOT NULL,
+    event_server TEXT  NOT NULL,
+    event_id    TEXT   NOT NULL,
     server_signed BYTEA  NOT NULL,
     ctx         BYTEA  NOT NULL,
     oid         BYTEA  NOT NULL,
@@ -15,7 +17,7 @@ CREATE TABLE relay_new (
     iccid       BYTEA  NOT NULL,
     UNIQUE (tenant, transaction_id)
 );
-INSERT INTO relay_new SELECT association, tenant, operation, step, expires_us, transaction_id, address,
+INSERT INTO relay_new SELECT association, tenant, operation, step, expires_us, transaction_id, address, '', '',
     CAST('' AS BYTEA), CAST('' AS BYTEA), CAST('' AS BYTEA), CAST('' AS BYTEA), CAST('' AS BYTEA), CAST('' AS BYTEA) FROM relay;
 DROP TABLE relay;
 ALTER TABLE relay_new RENAME TO relay;

@@ -567,6 +567,8 @@ DELETE FROM smdp WHERE tenant = $tenant AND id = $id;
 --   expires_us int
 --   transaction_id bytes =transaction
 --   address text
+--   event_server text
+--   event_id text
 --   server_signed bytes
 --   ctx bytes
 --   oid bytes
@@ -583,8 +585,9 @@ SELECT @relay FROM relay WHERE tenant = $tenant AND transaction_id = $transactio
 -- name: relay_put(relay)
 INSERT INTO relay (@relay) VALUES (@relay(values)) ON CONFLICT (association) DO UPDATE SET @relay(set);
 
--- name: relay_step(association, transaction:bytes, step, expires, otpk:bytes, hash_cc:bytes, iccid:bytes)
-UPDATE relay SET step = $step, expires_us = $expires, otpk = $otpk, hash_cc = $hash_cc, iccid = $iccid WHERE association = $association AND transaction_id = $transaction AND step <= $step;
+-- name: relay_step(association, transaction:bytes, step, expires, otpk:bytes, hash_cc:bytes, iccid:bytes, server:text, id:text)
+UPDATE relay SET step = $step, expires_us = $expires, otpk = $otpk, hash_cc = $hash_cc, iccid = $iccid,
+  event_server = $server, event_id = $id WHERE association = $association AND transaction_id = $transaction AND step <= $step;
 
 -- name: relay_delete(association, transaction:bytes)
 DELETE FROM relay WHERE association = $association AND transaction_id = $transaction;
