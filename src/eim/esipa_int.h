@@ -112,10 +112,11 @@ MUST enum eim_err download_installed(struct plan *p, struct tx *t, struct plan_o
 struct public_key;
 MUST enum eim_err device_key(const struct device *d, struct public_key **out, struct err *e);
 
-/* preflight.c -- what a profile needs of a device, as its order says; zeros: nothing is said. preflight_check -- E_RULE names what is lacking and the
+/* preflight.c -- what a profile needs of a device and must be, as its order says; zeros and RULES_ANY: nothing is said. What it must be is seen when
+ * it comes through the eIM (`indirect`), and only then. preflight_check -- E_RULE names what is lacking and the
  * override; operator_name may be empty. */
-struct preflight { int64_t memory; uint8_t profile_version[3], euicc_version[3]; };
-MUST enum eim_err preflight_from_json(const json_t *v, struct preflight *out, struct err *e);
+struct preflight { int64_t memory; uint8_t profile_version[3], euicc_version[3]; struct iccid iccid; bool has_iccid; int64_t rules; };
+MUST enum eim_err preflight_from_json(const json_t *v, bool indirect, struct preflight *out, struct err *e);
 MUST enum eim_err preflight_check(struct tx *t, int64_t association, struct slice operator_name, const struct preflight *w, int64_t overrides,
                                   struct arena *a, struct err *e);
 

@@ -218,8 +218,9 @@ static enum eim_err create_apply(struct tx *t, struct store_job *job, struct err
     if (c->op.kind == OPK_DOWNLOAD) TRY(preflight_check(t, c->association, c->want.operator_name, &c->needs, c->op.overrides, c->a, e));
     if (c->want.operator_name.n) TRY(pool_take(t, c->m, c->p->name, &c->want, &c->op, c->a, e));
     TRY(store_operation_insert(t, &c->op, e));
-    struct confirmation code = { .association = c->association, .tenant = d.tenant, .operation = c->op.id, .digest = c->confirmation };
-    if (code.digest.n) TRY(store_confirmation_put(t, &code, e));
+    struct download_terms terms = { .association = c->association, .tenant = d.tenant, .operation = c->op.id, .digest = c->confirmation,
+                                    .iccid = slice_of(c->needs.iccid.b, c->needs.has_iccid ? sizeof c->needs.iccid.b : 0), .rules = c->needs.rules };
+    if (c->op.kind == OPK_DOWNLOAD && (terms.digest.n || terms.iccid.n || terms.rules != RULES_ANY)) TRY(store_terms_put(t, &terms, e));
     if (!d.next_op) d.next_op = c->op.id;
     if (c->op.expires_us && (!d.timer_us || c->op.expires_us < d.timer_us)) d.timer_us = c->op.expires_us;
     TRY(store_injection_wake(t, c->association, eim_now(c->m), e));
@@ -279,7 +280,8 @@ enum eim_err manage_operation_create(struct eim *m, const struct principal *p, s
     c.op.kind = download ? OPK_DOWNLOAD : OPK_PACKAGE;
     const json_t *needs = json_object_get(request, "requires");
     if (needs && !download) return fail_field(e, E_INVALID, NULL, "requires", "goes with a download only");
-    if (needs) TRY(preflight_from_json(needs, &c.needs, e));
+    c.needs.rules = RULES_ANY;
+    if (needs) TRY(preflight_from_json(needs, eim_settings_now(m).indirect, &c.needs, e));
     if (download) TRY(ops_overrides(json_object_get(request, "override"), &c.op.overrides, e));
     if (download && json_object_get(request, "override") && (!c.op.overrides || c.op.overrides & ~(int64_t)OVERRIDE_PREFLIGHT))
         return fail_field(e, E_RULE, "SGP.32 2.11.1", "download", "what a download may override is preflight_memory, preflight_version, preflight_operator");

@@ -24,11 +24,43 @@ static bool version_read(struct slice text, uint8_t out[VERSION_PARTS])
     return true;
 }
 
-enum eim_err preflight_from_json(const json_t *v, struct preflight *out, struct err *e)
+static const char *const rule_names[] = { "pprUpdateControl", "ppr1", "ppr2" };
+
+static enum eim_err rules_from_json(const json_t *list, int64_t *rules, struct err *e)
+{
+    size_t i;
+    json_t *v;
+    *rules = 0;
+    if (!json_is_array(list)) return fail_field(e, E_INVALID, "SGP.22 2.4.5", "requires.policy_rules", "must be a list, which may be empty");
+    json_array_foreach((json_t *)(uintptr_t)list, i, v) {
+        int64_t bit = 0;
+        for (size_t k = 0; k < sizeof rule_names / sizeof rule_names[0]; k++)
+            if (slice_eq(json_slice(v), slice_str(rule_names[k]))) bit = INT64_C(1) << k;
+        if (!bit) return fail_field(e, E_INVALID, "SGP.22 2.4.5", "requires.policy_rules", "has pprUpdateControl, ppr1 and ppr2, and nothing else");
+        *rules |= bit;
+    }
+    return OK;
+}
+
+/* What the profile must be; `key` is a member of "requires". */
+static enum eim_err must_be(const char *key, const json_t *v, bool indirect, struct preflight *out, struct err *e)
+{
+    bool iccid = !strcmp(key, "iccid");
+    if (!iccid && strcmp(key, "policy_rules"))
+        return fail_field(e, E_INVALID, NULL, "requires", "has memory, profile_version, euicc_version, iccid and policy_rules, and nothing else");
+    if (!indirect)
+        return fail_field(e, E_RULE, "SGP.32 3.2.3.2", iccid ? "requires.iccid" : "requires.policy_rules",
+                          "is only seen when a profile comes through the eIM, and eim.indirect_download is off");
+    if (!iccid) return rules_from_json(v, &out->rules, e);
+    out->has_iccid = iccid_parse(json_slice(v), &out->iccid);
+    return out->has_iccid ? OK : fail_field(e, E_INVALID, "ITU-T E.118", "requires.iccid", "an ICCID has 18 to 20 digits");
+}
+
+enum eim_err preflight_from_json(const json_t *v, bool indirect, struct preflight *out, struct err *e)
 {
     const char *key;
     json_t *m;
-    *out = (struct preflight){ 0 };
+    *out = (struct preflight){ .rules = RULES_ANY };
     if (!json_is_object(v)) return fail_field(e, E_INVALID, NULL, "requires", "must be an object");
     json_object_foreach((json_t *)(uintptr_t)v, key, m) {
         if (!strcmp(key, "memory")) {
@@ -40,7 +72,7 @@ enum eim_err preflight_from_json(const json_t *v, struct preflight *out, struct 
             if (!version_read(json_slice(m), to))
                 return fail_field(e, E_INVALID, NULL, *key == 'p' ? "requires.profile_version" : "requires.euicc_version", "must be a version such as 2.3.1");
         } else
-            return fail_field(e, E_INVALID, NULL, "requires", "has memory, profile_version and euicc_version, and nothing else");
+            TRY(must_be(key, m, indirect, out, e));
     }
     return OK;
 }

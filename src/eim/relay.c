@@ -36,7 +36,7 @@ struct relay {
     bool by_smds;                      /* the order says: ask an SM-DS */
     struct slice address;              /* of the SM-DP+, as it was written */
     struct slice matching_id, oid;     /* of the activation code */
-    struct slice confirmation;         /* SHA-256 of the confirmation code, empty: the order has none */
+    struct download_terms terms;       /* what the order says of it; association 0: nothing */
     struct ipa_euicc_data told;        /* by the device in its answer to a data request; zeros: nothing */
     bool supply_id, supply_ctx;        /* the IPA leaves these to us */
     bool minimize;                     /* it wants few octets */
@@ -225,6 +225,11 @@ static enum eim_err prepare_later(struct esipa_work *w, struct relay *r, struct 
     if (r->op.id && der_decode(&profile_download_trigger_request_type, r->op.request, &trigger, x->arena, &(struct err){ 0 }) == OK)
         r->by_smds = trigger.profile_download_data.der.which == profile_download_data_is_contact_smds;
     r->address = r->s.address;
+    TRY(store_terms_get(t, r->s.association, r->s.operation, &r->terms, x->arena, &x->err));
+    if (r->f == GET_BOUND && r->terms.iccid.n && !slice_eq(r->terms.iccid, r->s.iccid)) {
+        wrong(r, GET_BOUND_PROFILE_PACKAGE_ERROR_METADATA_MISMATCH, "the SM-DP+ offers another ICCID than the order requires");
+        r->final = true;
+    }
     TRY(who_to_ask(w, r, t, UNDEFINED));
     response = response_of(w, r, x->arena);
     if (!response.n) wrong(r, UNDEFINED, "the device sends a compact form that leaves out what is not known here");
@@ -232,9 +237,6 @@ static enum eim_err prepare_later(struct esipa_work *w, struct relay *r, struct 
     r->c.in[1].value = response;
     r->c.in[1].name = r->f == AUTHENTICATE ? "authenticateServerResponse" : r->f == GET_BOUND ? "prepareDownloadResponse" : "cancelSessionResponse";
     if (r->f == AUTHENTICATE) {
-        struct confirmation code;
-        TRY(store_confirmation_get(t, r->s.association, r->s.operation, &code, x->arena, &x->err));
-        r->confirmation = code.digest;
         r->c.may_be_smds = r->by_smds;
         static const char *const wanted[] = { "profileMetadata", "smdpSigned2", "smdpSignature2", "smdpCertificate" };
         for (size_t i = 0; i < 4; i++) r->c.out[i].name = wanted[i], r->c.out[i].needed = i > 0;
@@ -332,6 +334,7 @@ static struct slice answer_authenticate(struct esipa_work *w, struct relay *r)
     struct esipa_from_eim m = { .der.which = esipa_from_eim_is_authenticate_client_response_esipa };
     struct authenticate_client_ok_dp_esipa *ok = &m.authenticate_client_response_esipa.authenticate_client_ok_dp_esipa;
     struct smdp_signed2 s;
+    int64_t rules = 0;
     m.authenticate_client_response_esipa.der.which = authenticate_client_response_esipa_is_authenticate_client_ok_dp_esipa;
     if (der_decode(&smdp_signed2_type, r->c.out[1].value, &s, a, &(struct err){ 0 }) != OK) return (struct slice){ 0 };
     if (!slice_eq(s.transaction_id, r->s.transaction)) wrong(r, UNDEFINED, "the SM-DP+ signed another transaction's id");
@@ -341,14 +344,21 @@ static struct slice answer_authenticate(struct esipa_work *w, struct relay *r)
         der_verbatim_seq(&ok->profile_meta_data.der, r->c.out[0].value);
         der_set(ok, authenticate_client_ok_dp_esipa, profile_meta_data);
         struct store_metadata_request *about = ARENA_NEW(a, struct store_metadata_request);
-        if (about && der_decode(&store_metadata_request_type, r->c.out[0].value, about, a, &(struct err){ 0 }) == OK) r->s.iccid = about->iccid;
+        if (about && der_decode(&store_metadata_request_type, r->c.out[0].value, about, a, &(struct err){ 0 }) == OK) {
+            r->s.iccid = about->iccid;
+            if (der_has(about, store_metadata_request, profile_policy_rules)) rules = der_bits_mask(&about->profile_policy_rules);
+        }
+    }
+    if (r->terms.association && r->terms.rules != RULES_ANY && rules & ~r->terms.rules) {
+        wrong(r, AUTHENTICATE_CLIENT_ERROR_PPR_NOT_ALLOWED, "the profile has policy rules that the order does not allow");
+        r->final = true;
     }
     if (der_has(&s, smdp_signed2, bpp_euicc_otpk)) r->s.otpk = s.bpp_euicc_otpk;
     der_verbatim_seq(&ok->smdp_signed2.der, r->c.out[1].value);
     ok->smdp_signature2 = octets_of(&authenticate_client_ok_dp_esipa_type, authenticate_client_ok_dp_esipa_has_smdp_signature2, r->c.out[2].value);
     ok->smdp_certificate = r->c.out[3].value;
-    if (r->confirmation.n) {                       /* spec 5.8: SHA-256(SHA-256(code) | transactionId) */
-        const struct slice spans[] = { r->confirmation, r->s.transaction };
+    if (r->terms.digest.n) {                       /* spec 5.8: SHA-256(SHA-256(code) | transactionId) */
+        const struct slice spans[] = { r->terms.digest, r->s.transaction };
         uint8_t *hash = arena_alloc(a, SHA256_SIZE);
         if (!hash || digest_sha256_spans(spans, 2, hash, &(struct err){ 0 }) != OK) return (struct slice){ 0 };
         ok->hash_cc = slice_of(hash, SHA256_SIZE);

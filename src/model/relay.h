@@ -33,10 +33,13 @@ struct relay_session {
     struct slice iccid;                /* of the profile, by its metadata */
 };
 
-/* What an SM-DP+ may ask for beside a matching id. */
-struct confirmation {
+/* What an order of a download says beside where to go. */
+enum { RULES_ANY = -1 };
+struct download_terms {
     int64_t association, tenant, operation;
-    struct slice digest;               /* SHA-256 of the confirmation code */
+    struct slice digest;               /* SHA-256 of the confirmation code, or empty */
+    struct slice iccid;                /* the profile must be this one, or empty */
+    int64_t rules;                     /* the profile policy rules that it may have, bits of PprIds; or RULES_ANY */
 };
 
 #endif

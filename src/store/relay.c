@@ -1,4 +1,4 @@
-/* relay.c -- the verbs of sessions of indirect downloads, and of confirmation codes. */
+/* relay.c -- the verbs of sessions of indirect downloads, and of what orders say of their downloads. */
 #include "store/store_int.h"
 
 enum eim_err store_relay_get(struct tx *t, int64_t association, struct relay_session *out, struct arena *a, struct err *e)
@@ -38,12 +38,12 @@ enum eim_err store_relay_expire(struct tx *t, int64_t now_us, struct err *e)
     return query_exec(t, Q_RELAY_EXPIRE, NULL, ARGS(V_INT(now_us)), NULL, e);
 }
 
-enum eim_err store_confirmation_put(struct tx *t, const struct confirmation *c, struct err *e)
+enum eim_err store_terms_put(struct tx *t, const struct download_terms *c, struct err *e)
 {
-    return query_exec(t, Q_CONFIRMATION_PUT, c, NO_ARGS, NULL, e);
+    return query_exec(t, Q_TERMS_PUT, c, NO_ARGS, NULL, e);
 }
 
-enum eim_err store_confirmation_get(struct tx *t, int64_t association, int64_t operation, struct confirmation *out, struct arena *a, struct err *e)
+enum eim_err store_terms_get(struct tx *t, int64_t association, int64_t operation, struct download_terms *out, struct arena *a, struct err *e)
 {
-    return query_row(t, Q_CONFIRMATION_GET, ARGS(V_INT(association), V_INT(operation)), out, a, e);
+    return query_row(t, Q_TERMS_GET, ARGS(V_INT(association), V_INT(operation)), out, a, e);
 }

@@ -274,7 +274,7 @@ enum eim_err store_operation_update(struct tx *t, const struct operation *o, enu
     TRY(query_exec(t, Q_OPERATION_UPDATE, o, ARGS(V_INT(from), V_BYTES(room(t, o))), &changed, e));
     PRESENT(changed, E_STALE, "the operation is not %s any more", operation_state_name(from));
     if (o->kind != OPK_DOWNLOAD || !operation_is_final(o->state)) return OK;
-    return query_exec(t, Q_CONFIRMATION_DELETE, NULL, ARGS(V_INT(o->association), V_INT(o->id)), NULL, e);
+    return query_exec(t, Q_TERMS_DELETE, NULL, ARGS(V_INT(o->association), V_INT(o->id)), NULL, e);
 }
 
 enum eim_err store_operation_list(struct tx *t, int64_t association, int64_t before, unsigned limit, bool with_bytes,

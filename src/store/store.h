@@ -343,10 +343,10 @@ MUST enum eim_err store_relay_delete(struct tx *t, int64_t association, struct s
 MUST enum eim_err store_relay_any_expired(struct tx *t, int64_t now_us, bool *out, struct err *e);
 MUST enum eim_err store_relay_expire(struct tx *t, int64_t now_us, struct err *e);
 
-/* store_confirmation_put, _get -- the hashed confirmation code of an order; out->association == 0 means that it has none. It is gone once the
- * order has ended. */
-MUST enum eim_err store_confirmation_put(struct tx *t, const struct confirmation *c, struct err *e);
-MUST enum eim_err store_confirmation_get(struct tx *t, int64_t association, int64_t operation, struct confirmation *out, struct arena *a,
+/* store_terms_put, _get -- what an order says of its download (model/relay.h); out->association == 0 means nothing. It is gone once the
+ * order is at an end. */
+MUST enum eim_err store_terms_put(struct tx *t, const struct download_terms *c, struct err *e);
+MUST enum eim_err store_terms_get(struct tx *t, int64_t association, int64_t operation, struct download_terms *out, struct arena *a,
                                          struct err *e);
 
 /* ---- pools of activation codes (model/pool.h) ---- */

@@ -107,6 +107,32 @@ def a_profile_comes_through_the_eim_in_both_bindings():
 
 
 @case
+def few_octets_are_said_in_both_bindings():
+    a_profile_comes(first, *[INDIRECT + b + ("--features", f) for b in ((), JSON) for f in ("34", "46")])
+
+
+@case
+def an_smds_sends_devices_to_the_smdp():
+    old, dp, server = first
+    before = dp.state()["installed"]
+    ds = Smdp(old, "--event", dp.address, "--event-id", "EVENT-1")
+    with open(old.root) as f:                          # the address alone is on no list, and its TLS certificate is of the CI
+        made = server.post("/v1/smdp-accounts", {"name": "ds", "address": ds.address, "trust": f.read()})
+    for way in (DIRECT, INDIRECT, INDIRECT + JSON, INDIRECT + ("--features", "6"), INDIRECT + JSON + ("--features", "6")):
+        fleet = another_fleet(old)
+        eids = fleet.enrol(server)
+        ops = [server.post("/v1/devices/%s/operations" % e, {"download": {"smds": ds.address}})["id"] for e in eids]
+        _, seen = go(fleet, server, ops, *way)
+        same([o["state"] for o in seen], ["done", "done"], way, seen)
+        same([len(server.get("/v1/devices/" + e)["profiles"]) for e in eids], [3, 3], way)
+    wait_for(lambda: dp.state()["installed"] == before + 10, "the SM-DP+ knows of all")
+    same(ds.state()["calls"]["authenticateClient"], 10)
+    same(ds.state()["calls"]["getBoundProfilePackage"], 0)
+    same(server.api("DELETE", "/v1/smdp-accounts/" + made["id"]).status, 204)
+    ds.stop()
+
+
+@case
 def half_of_a_fleet_downloads_each_way_with_messages_lost():
     a_profile_comes(first, ("--download", "both", "--loss", "5"))
 

@@ -35,7 +35,7 @@ static void answer_of_an_smdp(bool large, struct slice in)
 {
     struct arena a;
     struct err e = { 0 };
-    struct es9 c = { .large = large, .out = { { .name = large ? "boundProfilePackage" : "serverSigned1", .needed = true },
+    struct es9 c = { .large = large, .may_be_smds = !large, .out = { { .name = large ? "boundProfilePackage" : "serverSigned1", .needed = true },
                                              { .name = "serverSignature1" }, { .name = "eventId", .text = true } } };
     uint8_t *copy = malloc(in.n + 1);
     arena_init(&a, 4 << 20);
@@ -43,7 +43,8 @@ static void answer_of_an_smdp(bool large, struct slice in)
     memcpy(copy, in.p, in.n);
     struct slice body = { copy, in.n };
     enum eim_err rc = es9_read(&c, &body, &a, &e);
-    if (rc == OK ? !c.out[0].value.n || c.refused : !e.code) abort();
+    bool good = c.events ? !c.event_server.n == !c.event_id.n : c.out[0].value.n != 0;
+    if (rc == OK ? !good || c.refused : !e.code) abort();
     for (size_t i = 0; i < 3; i++)
         for (size_t k = 0; k < c.out[i].value.n; k++) (void)*(volatile const uint8_t *)(c.out[i].value.p + k);
     arena_free(&a);

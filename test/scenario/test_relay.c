@@ -655,7 +655,7 @@ static void a_confirmation_code_reaches_the_card_hashed(void **state)
 {
     (void)state;
     uint8_t digest[SHA256_SIZE], want[SHA256_SIZE];
-    struct confirmation left;
+    struct download_terms left;
     struct tx *t;
     const struct authenticate_client_ok_dp_esipa *ok = &said.authenticate_client_response_esipa.authenticate_client_ok_dp_esipa;
     assert_int_equal(initiate(), 0);
@@ -676,7 +676,7 @@ static void a_confirmation_code_reaches_the_card_hashed(void **state)
         install(SLICE("dp.example.com"), true);
         assert_int_equal(gadget_state(&g, op), OP_DONE);
         assert_ok(store_read_begin(f.store, &t, &e));
-        assert_ok(store_confirmation_get(t, gadget_view(&g).device.association, op, &left, field_arena(&f), &e));
+        assert_ok(store_terms_get(t, gadget_view(&g).device.association, op, &left, field_arena(&f), &e));
         store_read_end(t);
         assert_int_equal(left.association, 0);
     }

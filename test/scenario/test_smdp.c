@@ -450,6 +450,44 @@ static void what_an_smds_says_is_not_believed(void **state)
     is_there(by_smds(), 3);
 }
 
+static int64_t with(const char *requires)
+{
+    char text[256];
+    snprintf(text, sizeof text, "{\"download\":{\"activation_code\":\"1$" ADDRESS "$MATCH-1\"},\"requires\":%s}", requires);
+    int64_t op = gadget_order(&g, text);
+    gadget_settle(&g);
+    return op;
+}
+
+static void what_the_smdp_offers_must_be_what_was_ordered(void **state)
+{
+    (void)state;
+    char mine[64], digits[21];
+    is_there(download(), 3);
+    iccid_print(slice_of(g.card.profiles[2].iccid, 10), digits);
+    snprintf(mine, sizeof mine, "{\"iccid\":\"%s\"}", digits);
+    smdp_new();                                        /* as it was: the first profile it makes is that one again */
+    start_again(false);
+    is_there(with(mine), 3);
+    start_again(false);
+    is_not_there(with(mine), "another ICCID");
+    config.ppr = SIM_PPR1 | SIM_PPR2;
+    smdp_new();
+    start_again(false);
+    is_not_there(with("{\"policy_rules\":[]}"), "policy rules");
+    start_again(false);
+    is_not_there(with("{\"policy_rules\":[\"ppr1\"]}"), "policy rules");
+    assert_int_equal(sim_smdp_counts(dp).cancelled, 2);        /* the card gave the session up, and the SM-DP+ knows */
+    start_again(false);
+    is_there(with("{\"policy_rules\":[\"ppr1\",\"ppr2\"]}"), 3);
+    start_again(false);
+    (void)gadget_try(&g, "{\"download\":{\"default_smdp\":true},\"requires\":{\"policy_rules\":[\"ppr3\"]}}", E_INVALID);
+    (void)gadget_try(&g, "{\"download\":{\"default_smdp\":true},\"requires\":{\"iccid\":\"12\"}}", E_INVALID);
+    f.set.indirect = false;
+    eim_reload(f.eim, &f.set, NULL);
+    (void)gadget_try(&g, "{\"download\":{\"default_smdp\":true},\"requires\":{\"policy_rules\":[]}}", E_RULE);
+}
+
 /* 300 kB of profile; the segments are many, the keys are replaced. */
 static void a_large_profile_comes_too(void **state)
 {
@@ -468,7 +506,7 @@ int main(void)
         T(whatever_the_smdp_does_wrong_ends_in_an_error_with_a_cause), T(what_is_signed_wrongly_the_card_does_not_take),
         T(a_card_that_cannot_take_it_says_why), T(a_confirmation_code_is_wanted_and_must_be_right), T(only_the_right_matching_id_is_served),
         T(each_ipa_gets_what_it_leaves_to_the_eim), T(compact_forms_become_what_the_card_signed), T(an_smds_says_where_the_profile_is),
-        T(what_an_smds_says_is_not_believed), T(a_large_profile_comes_too),
+        T(what_an_smds_says_is_not_believed), T(what_the_smdp_offers_must_be_what_was_ordered), T(a_large_profile_comes_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -265,11 +265,36 @@ static void codes_have_names(void **state)
     assert_null(der_name(enable_result_names, 4));
 }
 
+/* One component is another, and the rest is what came, unknown TLVs and odd lengths too. */
+static void one_component_is_replaced_octet_for_octet(void **state)
+{
+    (void)state;
+    struct arena room;
+    static const uint8_t good[] = { 0x30, 0x0c, 0x80, 0x01, 0x11, 0x9f, 0x50, 0x01, 0xaa, 0x5f, 0x49, 0x02, 0x04, 0x05 };
+    static const uint8_t wanted[] = { 0x30, 0x0d, 0x80, 0x01, 0x11, 0x9f, 0x50, 0x01, 0xaa, 0x5f, 0x49, 0x03, 7, 8, 9 };
+    uint8_t large[300];
+    memset(large, 0x5a, sizeof large);
+    arena_init(&room, 4096);
+    assert_null(der_replace(&euicc_signed2_type, slice_of(good, sizeof good - 1), euicc_signed2_has_euicc_otpk, SLICE("x"), &room).p);   /* cut short */
+    struct slice out = der_replace(&euicc_signed2_type, slice_of(good, sizeof good), euicc_signed2_has_euicc_otpk, SLICE("\x07\x08\x09"), &room);
+    assert_true(slice_eq(out, slice_of(wanted, sizeof wanted)));
+    out = der_replace(&euicc_signed2_type, slice_of(good, sizeof good), euicc_signed2_has_euicc_otpk, slice_of(large, sizeof large), &room);
+    assert_int_equal(out.n, 4 + 3 + 4 + 2 + 3 + sizeof large);        /* both lengths grow to 82 xx xx */
+    struct slice back = der_component(&euicc_signed2_type, out, euicc_signed2_has_euicc_otpk);
+    assert_true(slice_eq(der_content(&euicc_signed2_type, euicc_signed2_has_euicc_otpk, back), slice_of(large, sizeof large)));
+    assert_null(der_replace(&euicc_signed2_type, slice_of(good, sizeof good), euicc_signed2_has_hash_cc, SLICE("x"), &room).p);
+    arena_free(&room);
+    arena_init(&room, 16);
+    assert_null(der_replace(&euicc_signed2_type, slice_of(good, sizeof good), euicc_signed2_has_euicc_otpk, slice_of(large, sizeof large), &room).p);
+    arena_free(&room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_package_built_by_hand_is_what_was_meant),
         T(bytes_passed_on_stay_as_they_are),
+        T(one_component_is_replaced_octet_for_octet),
         T(tag_lists_name_members),
         T(every_type_is_found_by_its_name_alone),
         T(every_table_is_sound),

@@ -93,6 +93,15 @@ static int add_confirmation(struct ctl *c, json_t *order, const char *from)
     return CTL_OK;
 }
 
+/* "a,b" as ["a","b"]; nothing as []. */
+static json_t *words(struct ctl *c, const char *text)
+{
+    json_t *list = json_array();
+    char *copy = arena_str(&c->arena, slice_str(text)), *save = NULL;
+    for (char *w = copy ? strtok_r(copy, ",", &save) : NULL; w; w = strtok_r(NULL, ",", &save)) json_array_append_new(list, json_string(w));
+    return list;
+}
+
 /* NAME=VALUE of what the profile needs: a number for memory, a version for the others. */
 static int add_requirement(struct ctl *c, json_t *order, const char *text)
 {
@@ -106,7 +115,8 @@ static int add_requirement(struct ctl *c, json_t *order, const char *text)
         needs = json_object();
         json_object_set_new(order, "requires", needs);
     }
-    json_t *value = ctl_digits(eq + 1, INT64_MAX, &n) ? json_integer(n) : json_string(eq + 1);
+    bool number = strcmp(name, "iccid") != 0 && ctl_digits(eq + 1, INT64_MAX, &n);
+    json_t *value = !strcmp(name, "policy_rules") ? words(c, eq + 1) : number ? json_integer(n) : json_string(eq + 1);
     return json_object_set_new(needs, name, value) == 0 ? CTL_OK : ctl_fail(c, CTL_USAGE, "--requires: not UTF-8");
 }
 

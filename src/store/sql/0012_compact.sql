@@ -22,3 +22,16 @@ INSERT INTO relay_new SELECT association, tenant, operation, step, expires_us, t
 DROP TABLE relay;
 ALTER TABLE relay_new RENAME TO relay;
 CREATE INDEX relay_expires ON relay (expires_us);
+
+-- What an order of a download says beside where to go: its confirmation code's digest, and what the profile must be.
+CREATE TABLE terms (
+    association /*key64*/ NOT NULL REFERENCES device (association) ON DELETE CASCADE,
+    tenant      BIGINT NOT NULL,
+    operation   BIGINT NOT NULL,
+    digest      BYTEA  NOT NULL,
+    iccid       BYTEA  NOT NULL,
+    rules       BIGINT NOT NULL,
+    PRIMARY KEY (association, operation)
+);
+INSERT INTO terms SELECT association, tenant, operation, digest, CAST('' AS BYTEA), -1 FROM confirmation;
+DROP TABLE confirmation;

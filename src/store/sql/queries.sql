@@ -598,20 +598,22 @@ SELECT association FROM relay WHERE expires_us <= $now LIMIT 1;
 -- name: relay_expire(now)
 DELETE FROM relay WHERE expires_us <= $now;
 
--- row confirmation: struct confirmation
+-- row terms: struct download_terms
 --   association int once
 --   tenant int once
 --   operation int once
 --   digest bytes
+--   iccid bytes
+--   rules int
 
--- name: confirmation_put(confirmation)
-INSERT INTO confirmation (@confirmation) VALUES (@confirmation(values));
+-- name: terms_put(terms)
+INSERT INTO terms (@terms) VALUES (@terms(values));
 
--- name: confirmation_get(association, operation) -> confirmation
-SELECT @confirmation FROM confirmation WHERE association = $association AND operation = $operation;
+-- name: terms_get(association, operation) -> terms
+SELECT @terms FROM terms WHERE association = $association AND operation = $operation;
 
--- name: confirmation_delete(association, operation)
-DELETE FROM confirmation WHERE association = $association AND operation = $operation;
+-- name: terms_delete(association, operation)
+DELETE FROM terms WHERE association = $association AND operation = $operation;
 
 -- row code_pool: struct code_pool
 --   id int once
