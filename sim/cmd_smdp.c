@@ -31,7 +31,7 @@ struct serving {
 
 struct smdp_options {
     const char *pki, *host, *matching, *confirm, *prefix, *event, *event_id;
-    uint64_t port, package, seed;
+    uint64_t port, package, seed, loops;
 };
 
 /* ---- serving ------------------------------------------------------------------------------------------------- */
@@ -171,7 +171,7 @@ static int serve(const struct smdp_options *o, struct sim_smdp_config *c, const 
     struct http_server *server = NULL;
     struct err e = { 0 };
     pthread_mutex_init(&s.lock, NULL);
-    enum eim_err rc = loops_start(&loops, LOOPS, &e);
+    enum eim_err rc = loops_start(&loops, (int)o->loops, &e);
     rc = rc ? rc : open_all(&s, o, c, loops, &tls, &server, &e);
     if (rc == OK) {
         int number;
@@ -199,9 +199,9 @@ int cmd_smdp(int argc, char **argv)
     static const struct option options[] = {
         { "pki", 1, NULL, 'p' }, { "listen", 1, NULL, 'l' }, { "host", 1, NULL, 'h' }, { "matching-id", 1, NULL, 'm' },
         { "confirm", 1, NULL, 'c' }, { "package", 1, NULL, 'b' }, { "seed", 1, NULL, 's' }, { "prefix", 1, NULL, 'x' },
-        { "event", 1, NULL, 'e' }, { "event-id", 1, NULL, 'i' }, { 0 },
+        { "loops", 1, NULL, 'o' }, { "event", 1, NULL, 'e' }, { "event-id", 1, NULL, 'i' }, { 0 },
     };
-    struct smdp_options o = { .host = "localhost", .prefix = "8949003", .package = 20000, .seed = 1, .event_id = "" };
+    struct smdp_options o = { .host = "localhost", .prefix = "8949003", .package = 20000, .seed = 1, .loops = LOOPS, .event_id = "" };
     struct sim_pki pki;
     struct env env;
     struct err e = { 0 };
@@ -216,6 +216,7 @@ int cmd_smdp(int argc, char **argv)
         case 'c': o.confirm = optarg; break;
         case 'b': good = cmd_number("--package", optarg, 1 << 20, &o.package); break;
         case 's': good = cmd_number("--seed", optarg, UINT64_MAX, &o.seed); break;
+        case 'o': good = cmd_number("--loops", optarg, LOOPS_MAX, &o.loops) && o.loops; break;
         case 'e': o.event = optarg; break;
         case 'i': o.event_id = optarg; break;
         case 'x': o.prefix = optarg; good = strlen(optarg) < 13; break;

@@ -10,6 +10,8 @@
 #include "net/httpc.h"
 #include "sim/json.h"
 
+static const struct timespec busy_pause = { 0, 200 * 1000 * 1000 };            /* after a 503 */
+
 /* ---- one device ---------------------------------------------------------------------------------------------- */
 
 void sim_device_init(struct sim_device *d, struct sim_world *w, const struct sim_ipa_config *config, uint64_t seed, uint64_t index)
@@ -200,7 +202,11 @@ static enum sim_reply send_post(struct worker *w, const char *path, const char *
     int status;
     if (!type || !url || httpc_request(w->http, "POST", url, headers, body, &status, &w->reply, &e) != OK)
         return SIM_LOST;
-    if (status == 429 || status >= 500)
+    if (status == 429 || status == 503) {
+        nanosleep(&busy_pause, NULL);
+        return SIM_LOST;
+    }
+    if (status >= 500)
         return SIM_LOST;
     const char *admin = httpc_reply_header(w->http, "X-Admin-Protocol");
     if (!admin || strncmp(admin, "gsma/rsp/", 9) != 0)   /* mandatory in every answer (6.1.1) */

@@ -462,15 +462,13 @@ static struct slice answer_good(struct esipa_work *w, struct relay *r)
 
 /* ---- the call ---- */
 
-static void call(struct esipa_work *w, struct relay *r)
+static enum eim_err call(struct esipa_work *w, struct relay *r)
 {
     struct arena *a = w->x->arena;
     struct err e = { 0 };
     int slot = slots_take(w->m->calls, r->to.host, r->most, eim_settings_now(w->m).calls_max);
-    if (slot < 0) {
-        wrong(r, UNDEFINED, "as many downloads from this SM-DP+ are under way as may be");
-        return;
-    }
+    if (slot < 0)                                  /* nothing is lost: the device says it again in a while */
+        return fail(&w->x->err, E_BUSY, NULL, "as many downloads from this SM-DP+ are under way as may be");
     const char *number = arena_printf(a, "dl_%016llx", (unsigned long long)r->op.id);
     enum eim_err rc = number ? es9_call(&r->c, w->m->host->outbound, &r->to, r->id, number, a, &e) : E_NOMEM;
     slots_give(w->m->calls, slot);
@@ -479,6 +477,7 @@ static void call(struct esipa_work *w, struct relay *r)
     else wrong(r, UNDEFINED, r->c.why);
     if (!r->error && !r->reply.p) wrong(r, UNDEFINED, "what the SM-DP+ answers is no such message");
     es9_end(&r->c);
+    return OK;
 }
 
 /* ---- what is kept of it ---- */
@@ -597,7 +596,7 @@ void relay_handle(struct esipa_work *w)
     if (rc == OK && (!eim_settings_now(w->m).indirect || !w->m->host->outbound)) wrong(r, UNDEFINED, "indirect download is not offered");
     if (rc == OK && !r->called && !r->error) {
         rc = reading(w, r, prepare);
-        if (rc == OK && !r->error) call(w, r);
+        if (rc == OK && !r->error) rc = call(w, r);
         r->called = rc == OK;
     }
     if (rc == OK && r->d.association) rc = reading(w, r, conclude);

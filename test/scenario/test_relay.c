@@ -34,6 +34,7 @@ static struct smdp {
     uint8_t id[16];
     struct arena memory;
     bool poll_inside;                  /* something is written while a call is under way */
+    bool ask_inside;                   /* another download begins there */
 } smdp;
 
 static const char *const functions[] = { "initiateAuthentication", "authenticateClient", "getBoundProfilePackage", "cancelSession" };
@@ -165,6 +166,7 @@ static void pieces(struct buf *reply, struct slice s)
 }
 
 static void poll_meanwhile(void);
+static void ask_meanwhile(void);
 
 static enum eim_err reach(struct outbound *o, const struct outbound_request *q, int *status, struct buf *reply, struct err *err)
 {
@@ -180,6 +182,7 @@ static enum eim_err reach(struct outbound *o, const struct outbound_request *q, 
     }
     smdp.calls[k]++;
     if (smdp.poll_inside) poll_meanwhile();
+    if (smdp.ask_inside) ask_meanwhile();
     assert_ok(json_read(q->body, 1 << 20, &in, &e));
     assert_true(json_is_string(json_object_get(json_object_get(in, "header"), "functionCallIdentifier")));
     bool bad = smdp.bad && !strcmp(smdp.bad, name);
@@ -401,6 +404,23 @@ static void poll_meanwhile(void)       /* no transaction is open during a call: 
     struct slice reply = f.last_reply;
     (void)gadget_order(&g, "{\"psmos\":[{\"getRAT\":{}}]}");
     f.last_reply = reply;
+}
+
+static void ask_meanwhile(void)        /* one more than may be: told to come again, and nothing else */
+{
+    struct esipa_from_ipa m = { .der.which = esipa_from_ipa_is_initiate_authentication_request_esipa };
+    struct initiate_authentication_request_esipa *q = &m.initiate_authentication_request_esipa;
+    smdp.ask_inside = false;
+    q->euicc_challenge = SLICE("challenge-of-16b");
+    q->eim_transaction_id = slice_of(txid, 16);
+    der_set(q, initiate_authentication_request_esipa, eim_transaction_id);
+    struct arena outer = f.last_memory;                /* the exchange around this one lives there */
+    arena_init(&f.last_memory, 1 << 20);
+    field_post(&f, der_encode(&esipa_from_ipa_type, &m, &smdp.memory));
+    assert_int_equal(f.last_rc, E_BUSY);
+    arena_free(&f.last_memory);
+    f.last_memory = outer;
+    assert_int_equal(smdp.calls[0], 1);
 }
 
 /* The card installs it and says so; HandleNotification. */
@@ -698,6 +718,19 @@ static void nothing_is_held_during_a_call(void **state)
     assert_int_equal(authenticate(), 0);
 }
 
+static void an_smdp_that_is_busy_is_asked_later(void **state)
+{
+    (void)state;
+    struct smdp_account s = { .name = SLICE("dp"), .address = SLICE("dp.example.com"), .connect_ms = 1000, .total_ms = 1000, .max_parallel = 1,
+                              .enabled = true };
+    assert_ok(manage_smdp_put(f.eim, &f.admin, 0, &s, field_arena(&f), &e));
+    smdp.ask_inside = true;
+    assert_int_equal(initiate(), 0);
+    assert_false(smdp.ask_inside);
+    assert_int_equal(authenticate(), 0);
+    assert_int_equal(gadget_state(&g, op), OP_SENT);
+}
+
 static void an_account_decides_and_its_object_identifier_must_be_there(void **state)
 {
     (void)state;
@@ -747,7 +780,8 @@ int main(void)
         T(a_refusal_that_has_a_name_ends_the_order), T(a_cancelled_session_is_passed_on_and_fails_the_order),
         T(a_lost_answer_and_a_restart_at_each_step_change_nothing), T(a_session_expires_but_its_result_may_come_late),
         T(a_device_in_quarantine_downloads_nothing), T(a_confirmation_code_reaches_the_card_hashed),
-        T(nothing_is_held_during_a_call), T(an_account_decides_and_its_object_identifier_must_be_there), T(a_large_package_takes_little_memory),
+        T(nothing_is_held_during_a_call), T(an_smdp_that_is_busy_is_asked_later),
+        T(an_account_decides_and_its_object_identifier_must_be_there), T(a_large_package_takes_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
