@@ -23,7 +23,7 @@ struct fleet_options {
 };
 
 static const struct { struct option o; const char *arg, *help; } rows[] = {
-    { { "url", 1, NULL, 'u' }, "URL", "the eIM, https://HOST:PORT" },
+    { { "url", 1, NULL, 'u' }, "URL", "the eIM, https://HOST:PORT or coaps://HOST:PORT" },
     { { "cacert", 1, NULL, 'c' }, "FILE", "PEM that TLS trusts" },
     { { "pki", 1, NULL, 'p' }, "DIR", "what `eimsim pki` made" },
     { { "eim-config", 1, NULL, 'e' }, "FILE", "AddInitialEim TLV (BF57, DER) that every card is loaded with" },
@@ -44,6 +44,7 @@ static const struct { struct option o; const char *arg, *help; } rows[] = {
       "ipaFeatures, bit 0 the first: 2 indirect, 4 the eIM knows where, 8 and makes ctxParams1, 32 few octets [1; 6 when indirect]" },
     { { "confirm", 1, NULL, 'K' }, "CODE", "the confirmation code that every owner types" },
     { { "fresh", 0, NULL, 'f' }, "", "a new connection for each message" },
+    { { "psk", 1, NULL, 'k' }, "ID:HEX", "a pre-shared key instead of certificates, over CoAP" },
     { { "until-idle", 0, NULL, 'U' }, "", "end when every device has met \"nothing pending\" once" },
     { { "seconds", 1, NULL, 'T' }, "S", "end after so many seconds, whatever the state; status 1 with --until-idle" },
     { { "progress", 0, NULL, 'P' }, "", "a progress line on standard error" },
@@ -134,6 +135,7 @@ static bool option(struct fleet_options *o, int which)
     case 'D': o->c.smdp_ca = optarg; break;
     case 'F': good = cmd_number("--features", optarg, 63, &v); o->c.ipa.features = (unsigned)v; break;
     case 'K': o->c.ipa.confirmation_code = optarg; break;
+    case 'k': o->c.psk = optarg; break;
     case 'f': o->c.fresh = true; break;
     case 'U': o->c.until_idle = true; break;
     case 'T': good = cmd_number("--seconds", optarg, 86400 * 365, &o->seconds); break;

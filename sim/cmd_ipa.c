@@ -1,4 +1,4 @@
-/* cmd_ipa.c -- `eimsim ipa`: one simulated device that the eIM can reach: TransferEimPackage over HTTPS, in both bindings (SGP.32 3.1.1.2).
+/* cmd_ipa.c -- `eimsim ipa`: one simulated device that the eIM can reach: TransferEimPackage over HTTPS or CoAPS, in both bindings (SGP.32 3.1.1.2).
  *
  * It is device I of the fleet S, as `eimsim enrolment` and `eimsim show` print it. It never calls the eIM by itself. Prints the port it
  * listens on, serves until SIGTERM or SIGINT, and then prints what happened. */
@@ -10,6 +10,7 @@
 
 #include "base/env.h"
 #include "base/file.h"
+#include "net/coap.h"
 #include "net/http.h"
 #include "net/loop.h"
 #include "net/tls.h"
@@ -30,7 +31,7 @@ struct listening {
 struct ipa_options {
     const char *pki, *blob, *cert, *key;
     uint64_t seed, device, port;
-    bool later;
+    bool later, coap;
 };
 
 /* ---- serving ------------------------------------------------------------------------------------------------- */
@@ -75,6 +76,27 @@ static void report(const struct sim_counters *n)
     printf("}\n");
 }
 
+static void wait_and_report(struct listening *l, int port, const sigset_t *signals)
+{
+    int number;
+    printf("listening on 127.0.0.1:%d\n", port);
+    fflush(stdout);
+    while (sigwait(signals, &number) != 0)
+        ;
+    report(&l->n);
+}
+
+static int serve_coap(struct listening *l, const struct ipa_options *o, const sigset_t *signals, struct err *e)
+{
+    struct coap_server *server;
+    const struct coap_config c = { .port = (int)o->port, .cert_file = o->cert, .key_file = o->key, .handle = handle, .arg = l, .arena_bytes = 4 << 20 };
+    enum eim_err rc = coap_server_start(&server, &c, e);
+    if (rc == OK)
+        wait_and_report(l, coap_server_port(server), signals);
+    coap_server_stop(server);
+    return rc == OK ? 0 : cmd_failed(e);
+}
+
 static int serve(struct listening *l, const struct ipa_options *o, struct env *env, const sigset_t *signals, struct err *e)
 {
     struct loops *loops = NULL;
@@ -89,14 +111,8 @@ static int serve(struct listening *l, const struct ipa_options *o, struct env *e
     h.tls = tls;
     if (rc == OK)
         rc = http_listen(&server, loops, &h, e);
-    if (rc == OK) {
-        int number;
-        printf("listening on 127.0.0.1:%d\n", http_server_port(server));
-        fflush(stdout);
-        while (sigwait(signals, &number) != 0)
-            ;
-        report(&l->n);
-    }
+    if (rc == OK)
+        wait_and_report(l, http_server_port(server), signals);
     http_server_free(server);
     tls_server_free(tls);
     loops_stop(loops);
@@ -137,7 +153,7 @@ static int with_files(const struct ipa_options *o, const sigset_t *signals)
         bool good = equip(&l, &w, o, slice_of(blob, n));
         if (!good)
             fprintf(stderr, "eimsim: ipa: the card does not take %s\n", o->blob);
-        status = good ? serve(&l, o, &env, signals, &e) : 1;
+        status = !good ? 1 : o->coap ? serve_coap(&l, o, signals, &e) : serve(&l, o, &env, signals, &e);
         sim_device_free(&l.device);
     }
     sim_world_free(&w);
@@ -149,7 +165,8 @@ int cmd_ipa(int argc, char **argv)
 {
     static const struct option options[] = {
         { "pki", 1, NULL, 'p' }, { "eim-config", 1, NULL, 'e' }, { "seed", 1, NULL, 's' }, { "device", 1, NULL, 'd' },
-        { "listen", 1, NULL, 'l' }, { "certificate", 1, NULL, 'c' }, { "key", 1, NULL, 'k' }, { "later", 0, NULL, 'L' }, { 0 },
+        { "listen", 1, NULL, 'l' }, { "certificate", 1, NULL, 'c' }, { "key", 1, NULL, 'k' }, { "later", 0, NULL, 'L' },
+        { "coap", 0, NULL, 'C' }, { 0 },
     };
     struct ipa_options o = { .seed = 1 };
     sigset_t signals;
@@ -164,6 +181,7 @@ int cmd_ipa(int argc, char **argv)
         case 'c': o.cert = optarg; break;
         case 'k': o.key = optarg; break;
         case 'L': o.later = true; break;
+        case 'C': o.coap = true; break;
         default: good = false;
         }
     }

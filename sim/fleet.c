@@ -2,11 +2,13 @@
 #include "sim/fleet.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
 #include "base/mem.h"
+#include "net/coapc.h"
 #include "net/httpc.h"
 #include "sim/json.h"
 
@@ -50,6 +52,7 @@ struct worker {
     struct sim_fleet *f;
     pthread_t thread;
     struct httpc *http, *es9;          /* es9: to SM-DP+, or NULL */
+    struct coapc *coap;                /* to the eIM, or NULL: over http */
     struct buf reply;
     struct arena arena;
     struct sim_counters counters;      /* since they were last added to the fleet's */
@@ -192,6 +195,50 @@ static bool right_type(const char *type, const char *want)
     return type && strncasecmp(type, want, strlen(want)) == 0;
 }
 
+/* A new CoAP client in place of the worker's, if it has one. */
+static enum eim_err worker_coap(struct worker *w, struct err *e)
+{
+    enum { KEY_MAX = 64 };
+    char host[256];
+    uint8_t key[KEY_MAX];
+    int port = 5684;
+    const struct sim_fleet_config *c = &w->f->c;
+    struct coapc_config config = { .host = host, .ca_file = c->ca_file, .total_us = 30000000 };
+    coapc_free(w->coap);
+    w->coap = NULL;
+    if (sscanf(c->url, "coaps://%255[^:]:%d", host, &port) < 1)
+        return fail(e, E_CONF, NULL, "%s: coaps://HOST:PORT is needed", c->url);
+    const char *colon = c->psk ? strchr(c->psk, ':') : NULL;
+    long n = colon ? slice_unhex(slice_str(colon + 1), key, KEY_MAX) : 0;
+    if (c->psk && n <= 0)
+        return fail(e, E_CONF, NULL, "--psk: ID:HEX is needed");
+    if (colon) {
+        config.identity = arena_str(&w->arena, slice_of(c->psk, (size_t)(colon - c->psk)));
+        config.key = slice_of(key, (size_t)n);
+    }
+    config.port = port;
+    return coapc_new(&w->coap, &config, e);
+}
+
+/* The same over CoAP (sgp32.md 4.4): the path says what the payload is. */
+static enum sim_reply send_coap(struct worker *w, const char *path, struct slice body, struct slice *reply, struct arena *a)
+{
+    unsigned code;
+    struct err e = { 0 };
+    if (w->f->c.fresh && worker_coap(w, &e) != OK)
+        return SIM_LOST;
+    if (coapc_post(w->coap, path + 1, body, &code, &w->reply, &e) != OK)
+        return SIM_LOST;
+    if (code == 503 || code == 429) {
+        nanosleep(&busy_pause, NULL);
+        return SIM_LOST;
+    }
+    if (code >= 300)
+        return code >= 500 ? SIM_LOST : SIM_REFUSED;
+    *reply = arena_copy(a, buf_slice(&w->reply));
+    return reply->n == w->reply.n ? SIM_REPLY : SIM_LOST;
+}
+
 /* One POST; *reply is the body as it came. */
 static enum sim_reply send_post(struct worker *w, const char *path, const char *media_type, struct slice body, struct slice *reply,
                                 struct arena *a)
@@ -200,6 +247,8 @@ static enum sim_reply send_post(struct worker *w, const char *path, const char *
     const char *headers[] = { type, "X-Admin-Protocol: gsma/rsp/v2.1.0", NULL };
     struct err e = { 0 };
     int status;
+    if (w->coap)
+        return send_coap(w, path, body, reply, a);
     if (!type || !url || httpc_request(w->http, "POST", url, headers, body, &status, &w->reply, &e) != OK)
         return SIM_LOST;
     if (status == 429 || status == 503) {
@@ -334,6 +383,8 @@ static enum eim_err worker_open(struct sim_fleet *f, struct worker *w, struct er
     buf_init(&w->reply, SIM_IPA_ARENA / 4);
     struct httpc_config dp = { .ca_file = f->c.smdp_ca, .user_agent = "gsma-rsp-lpad", .total_us = 10000000, .reply_bytes = SIM_IPA_ARENA / 4 };
     arena_init(&w->arena, SIM_IPA_ARENA);
+    if (strncmp(f->c.url, "coaps://", 8) == 0)
+        TRY(worker_coap(w, e));
     TRY(httpc_new(&w->http, &hc, e));
     return f->c.direct ? httpc_new(&w->es9, &dp, e) : OK;
 }
@@ -348,6 +399,7 @@ enum eim_err sim_fleet_start(struct sim_fleet *f, struct err *e)
         if (rc == OK && pthread_create(&f->workers[i].thread, NULL, serve, &f->workers[i]) != 0)
             rc = fail(e, E_IO, NULL, "thread %u of %u does not start", i + 1, f->c.threads);
         if (rc != OK) {
+            coapc_free(f->workers[i].coap);
             httpc_free(f->workers[i].http);
             httpc_free(f->workers[i].es9);
             arena_free(&f->workers[i].arena);
@@ -384,6 +436,7 @@ void sim_fleet_stop(struct sim_fleet *f)
     for (unsigned i = 0; i < f->n_workers; i++) {
         struct worker *w = &f->workers[i];
         pthread_join(w->thread, NULL);
+        coapc_free(w->coap);
         httpc_free(w->http);
         httpc_free(w->es9);
         buf_free(&w->reply);

@@ -30,7 +30,8 @@ void sim_device_free(struct sim_device *d);
 bool sim_device_associate(struct sim_device *d, struct slice blob, struct arena *a);
 
 struct sim_fleet_config {
-    const char *url;                   /* https://HOST:PORT, without path */
+    const char *psk;                   /* "ID:HEX" over CoAP, or NULL: certificates */
+    const char *url;                   /* https://HOST:PORT, or coaps://HOST:PORT, without path */
     const char *ca_file;               /* PEM, what TLS trusts */
     struct slice eim_config;           /* BF57 */
     struct sim_world *world;

@@ -19,7 +19,7 @@ static const struct command {
     { "show", "--seed S --device I", "print EID and ICCIDs of one device", cmd_show },
     { "quirks", "", "list the misbehaviours", cmd_quirks },
     { "fleet", "--url URL --cacert FILE --pki DIR --eim-config FILE --devices N --seed S ...", "simulate devices (fleet --help)", cmd_fleet },
-    { "ipa", "--pki DIR --eim-config FILE --certificate PEM --key PEM [--seed S] [--device I] [--listen PORT] [--later]",
+    { "ipa", "--pki DIR --eim-config FILE --certificate PEM --key PEM [--seed S] [--device I] [--listen PORT] [--later] [--coap]",
       "one device that the eIM can reach on 127.0.0.1; --later: results come at its next contact, which it never makes", cmd_ipa },
     { "smdp", "--pki DIR [--listen PORT] [--host NAME] [--matching-id ID] [--confirm CODE] [--package BYTES] [--seed S] [--prefix DIGITS]\n"
       "       [--loops N] [--event ADDRESS [--event-id ID]]",

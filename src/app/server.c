@@ -26,6 +26,7 @@
 #include "net/httpc.h"
 #include "net/loop.h"
 #include "net/outbound.h"
+#include "net/coap.h"
 #include "net/tls.h"
 #include "net/work.h"
 #include "store/store.h"
@@ -36,7 +37,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SLOW_STACK = 512 * 1024 /* a TLS handshake fits */, ARENA_CAP = 1 << 20, READY_MAX = 256, RESTORED_JUMP = 1000, BODY_SLACK = 64 * 1024 };
+enum { SLOW_STACK = 512 * 1024 /* a TLS handshake fits */, ARENA_CAP = 1 << 20, READY_MAX = 320, RESTORED_JUMP = 1000, BODY_SLACK = 64 * 1024 };
 
 struct server {
     struct server_options options;
@@ -57,6 +58,7 @@ struct server {
     struct audit_log audit;
     struct eim *eim;
     struct work *device_work, *slow_work, *api_work;
+    struct coap_server *coap;          /* NULL: not offered */
     struct esipa_door esipa;
     struct rest rest;
     struct janitor *janitor;
@@ -102,6 +104,7 @@ static struct eim_settings eim_settings_of(const struct conf *c)
 {
     struct eim_settings s = eim_settings_default;
     s.indirect = c->eim_indirect_download;
+    s.coap = c->coap_enabled;
     s.calls_max = c->device_slow_workers;
     s.enrol_unknown = c->eim_enrol_unknown;
     s.enrol_per_hour = (unsigned)c->eim_enrol_per_hour;
@@ -150,6 +153,7 @@ static void metrics(void *arg, struct buf *out)
         .version = EIMD_VERSION,
         .engine = store_engine(s->host.store),
         .started_us = s->started_us,
+        .coap = s->coap,
         .listeners = { { "device", s->device_http, s->device_work }, { "api", s->api_http, s->api_work } },
         .devices = janitor_devices(s->janitor),
         .now_us = s->env->now(s->env),
@@ -359,6 +363,22 @@ static enum eim_err open_audit(struct server *s, struct err *e)
     return OK;
 }
 
+/* Over CoAP the same messages come as over HTTP. */
+static enum eim_err open_coap(struct server *s, struct err *e)
+{
+    const struct conf *c = &s->conf;
+    struct coap_config coap = {
+        .address = c->coap_listen.host, .port = c->coap_listen.port, .handle = handle_device, .arg = s,
+        .cert_file = system_path(&s->arena, s->options.data, c->tls_certificate), .key_file = system_path(&s->arena, s->options.data, c->tls_key),
+        .psk_file = *c->coap_psk ? system_path(&s->arena, s->options.data, c->coap_psk) : NULL,
+        .body_bytes = (size_t)c->device_body_max, .sessions = (unsigned)c->coap_sessions, .per_address = (unsigned)c->coap_per_address,
+        .idle_us = c->coap_idle_timeout,
+    };
+    if (!c->coap_enabled) return OK;
+    if (!coap.cert_file || !coap.key_file || (*c->coap_psk && !coap.psk_file)) return fail(e, E_NOMEM, NULL, "no memory");
+    return coap_server_start(&s->coap, &coap, e);
+}
+
 static enum eim_err open_doors(struct server *s, struct err *e)
 {
     const struct conf *c = &s->conf;
@@ -378,6 +398,7 @@ static enum eim_err open_doors(struct server *s, struct err *e)
     struct runner_config pushers = { .name = "push", .threads = (unsigned)c->push_workers, .work = push, .arg = s };
     TRY(runner_start(&s->forwarders, &forwarders, &s->arena, e));
     TRY(runner_start(&s->pushers, &pushers, &s->arena, e));
+    TRY(open_coap(s, e));
     __atomic_store_n(&s->serving, true, __ATOMIC_RELEASE);
     return OK;
 }
@@ -390,12 +411,13 @@ static void print_address(char *out, size_t room, const struct conf_address *a, 
 /* announce -- DATA/eimd.addr, so that eimctl finds a port that is not the usual one. Written beside and renamed: never half there. */
 static enum eim_err announce(struct server *s, struct err *e)
 {
-    char device[80], api[80];
+    char device[80], api[80], coap[80] = "";
     int device_port, api_port;
     server_ports(s, &device_port, &api_port);
     print_address(device, sizeof device, &s->conf.device_listen, device_port);
     print_address(api, sizeof api, &s->conf.api_listen, api_port);
-    snprintf(s->ready, sizeof s->ready, "ready device=%s api=%s", device, api);
+    if (s->coap) print_address(coap, sizeof coap, &s->conf.coap_listen, coap_server_port(s->coap));
+    snprintf(s->ready, sizeof s->ready, "ready device=%s api=%s%s%s", device, api, s->coap ? " coap=" : "", coap);
     char *path = system_path(&s->arena, s->options.data, "eimd.addr"), *fresh = system_path(&s->arena, s->options.data, "eimd.addr.new");
     char *line = arena_printf(&s->arena, "%s\n", s->ready);
     if (!path || !fresh || !line) return fail(e, E_NOMEM, NULL, "no memory");
@@ -508,6 +530,7 @@ void server_stop(struct server *s)
     if (s->device_http) http_server_drain(s->device_http, s->now.server_drain_timeout);
     if (s->api_http) http_server_drain(s->api_http, s->now.server_drain_timeout);
     if (s->host.outbound) outbound_stop(s->host.outbound);        /* a server that hangs shall not keep us from ending */
+    coap_server_stop(s->coap);
     http_server_free(s->device_http);                  /* waits for every request under way: workers and store still run */
     http_server_free(s->api_http);
     runner_stop(s->forwarders);

@@ -92,6 +92,18 @@ enum { CONF_FILE_MAX = 1 << 20, CONF_LIST_MAX = 64 };
       "a request must be complete in this time from its first octet")                                     \
     X(device, retry_after, TIME, "10s", CONF_S, CONF_H, NULL, false,                                      \
       "Retry-After of a 503")                                                                             \
+    X(coap, enabled, BOOL, "no", 0, 0, NULL, false,                                                       \
+      "devices are served over CoAP with DTLS too, with the certificate of [tls]")                        \
+    X(coap, listen, ADDRESS, "127.0.0.1:5684", 0, 0, NULL, false,                                         \
+      "where they reach ESipa over CoAPS (UDP)")                                                          \
+    X(coap, psk, TEXT, "", 0, 4096, NULL, false,                                                          \
+      "file of pre-shared keys, IDENTITY:HEX a line; relative to the data directory; empty = none")       \
+    X(coap, sessions, INT, "1000", 1, 100000, NULL, false,                                                \
+      "DTLS sessions; an idle one goes for a new one")                                                    \
+    X(coap, per_address, INT, "16", 1, 10000, NULL, false,                                                \
+      "requests of one address under way; beyond it 4.29")                                                \
+    X(coap, idle_timeout, TIME, "5m", CONF_S, CONF_D, NULL, false,                                        \
+      "a session without request goes after this time")                                                   \
     X(api, listen, ADDRESS, "127.0.0.1:8444", 0, 0, NULL, false,                                          \
       "where people and systems reach the REST API over HTTPS")                                           \
     X(api, workers, INT, "2", 1, 256, NULL, false,                                                        \

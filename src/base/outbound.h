@@ -13,7 +13,7 @@
 
 struct outbound_request {
     const char *method;                /* "POST" */
-    const char *url;                   /* https://HOST[:PORT]/PATH; anything else is E_INVALID */
+    const char *url;                   /* https://HOST[:PORT]/PATH, or coaps:// (POST, no headers); else E_INVALID */
     const char *const *headers;        /* lines "Name: value", NULL-terminated; NULL: none */
     struct slice body;                 /* p NULL: none */
     struct slice trust_pem;            /* anchors for the server's certificate; empty: the CI roots of DATA/trust */

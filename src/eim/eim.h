@@ -15,6 +15,7 @@ struct eim;
 struct cert_trust;
 
 struct eim_settings {
+    bool coap;                         /* devices are served over CoAPS too, and our configuration says so */
     bool indirect;                     /* indirect profile downloads are offered, and said so in our configuration */
     int64_t calls_max;                 /* calls to SM-DP+ under way for devices at a time (64); one SM-DP+ has half of what is free at most */
     bool enrol_unknown;                /* an unknown EID is enrolled as unverified instead of refused */

@@ -145,7 +145,9 @@ enum eim_err transfer_send(struct eim *m, const struct injection *to, const stru
                                   .total_us = TOTAL_US, .reply_max = TRANSFER_MAX };
     struct buf reply;
     int status = 0;
-    q.url = arena_printf(a, "https://%.*s/gsma/rsp2/%s", (int)to->address.n, (const char *)to->address.p, is_json ? "esipa/transferEimPackage" : "asn1");
+    bool coap = to->address.n > 8 && !memcmp(to->address.p, "coaps://", 8);
+    q.url = arena_printf(a, "%s%.*s/gsma/rsp2/%s", coap ? "" : "https://", (int)to->address.n, (const char *)to->address.p,
+                         is_json ? "esipa/transferEimPackage" : "asn1");
     q.body = is_json ? json_body(t, a) : asn1_body(t, a);
     if (!q.url || !q.body.p) return fail(e, E_NOMEM, NULL, "no room for the message");
     buf_init(&reply, TRANSFER_MAX);

@@ -418,7 +418,7 @@ enum eim_err manage_configuration(struct eim *m, const struct principal *p, stru
         c.trusted_public_key_data_tls.trusted_certificate_tls = tls_anchor;
         der_set(&c, eim_configuration_data, trusted_public_key_data_tls);
     }
-    c.eim_supported_protocol = der_bits_from(1u << PROTOCOL_RETRIEVE_HTTPS, bits);
+    c.eim_supported_protocol = der_bits_from(1u << PROTOCOL_RETRIEVE_HTTPS | (eim_settings_now(m).coap ? 1u << PROTOCOL_RETRIEVE_COAPS : 0), bits);
     der_set(&c, eim_configuration_data, eim_supported_protocol);
     if (eim_settings_now(m).indirect) {
         c.indirect_profile_download = true;

@@ -7,16 +7,17 @@
 
 enum { TRUST_MAX = 16384 };
 
-/* "https://HOST[:PORT]" to HOST[:PORT]. */
+/* "https://HOST[:PORT]" to HOST[:PORT]; "coaps://HOST[:PORT]" stays what it is. */
 static enum eim_err address_member(const json_t *v, struct slice *out, struct arena *a, struct err *e)
 {
-    static const char scheme[] = "https://";
-    struct slice text = json_slice(v);
-    if (text.n <= sizeof scheme - 1 || memcmp(text.p, scheme, sizeof scheme - 1))
-        return fail_field(e, E_INVALID, "SGP.32 3.1.1.2", "injection.address", "must be https://HOST or https://HOST:PORT");
-    text = slice_of(text.p + sizeof scheme - 1, text.n - (sizeof scheme - 1));
+    enum { SCHEME = 8 };
+    struct slice text = json_slice(v), whole = text;
+    bool coap = text.n > SCHEME && !memcmp(text.p, "coaps://", SCHEME);
+    if (!coap && (text.n <= SCHEME || memcmp(text.p, "https://", SCHEME)))
+        return fail_field(e, E_INVALID, "SGP.32 3.1.1.2", "injection.address", "must be https://HOST[:PORT] or coaps://HOST[:PORT]");
+    text = slice_of(text.p + SCHEME, text.n - SCHEME);
     if (!address_ok(text)) return fail_field(e, E_INVALID, "SGP.32 3.1.1.2", "injection.address", "must be a host name or IPv4 address, and a port");
-    *out = arena_copy(a, text);
+    *out = arena_copy(a, coap ? whole : text);
     return out->p ? OK : fail(e, E_NOMEM, NULL, "no room for the address");
 }
 

@@ -2,6 +2,7 @@
 #include "front/metrics.h"
 
 #include "eim/eim.h"
+#include "net/coap.h"
 #include "net/work.h"
 
 #include <stdio.h>
@@ -40,6 +41,22 @@ static void net_metrics(const struct metrics_source *s, struct buf *out)
     family(out, "eimd_queue_waiting", "gauge", "requests waiting for a worker");
     for (size_t i = 0; i < METRICS_LISTENERS; i++)
         buf_printf(out, "eimd_queue_waiting{listener=\"%s\"} %zu\n", s->listeners[i].name, work_waiting(s->listeners[i].work));
+}
+
+static void coap_metrics(const struct metrics_source *s, struct buf *out)
+{
+    struct coap_stats stats;
+    if (!s->coap) return;
+    coap_server_stats(s->coap, &stats);
+#define X(counter, help)                                                                                            \
+    {                                                                                                               \
+        bool gauge = strcmp(#counter, "sessions_open") == 0;                                                        \
+        const char *name = gauge ? "eimd_coap_" #counter : "eimd_coap_" #counter "_total";                          \
+        family(out, name, gauge ? "gauge" : "counter", help);                                                       \
+        buf_printf(out, "%s %llu\n", name, (unsigned long long)stats.counter);                                      \
+    }
+    COAP_STATS(X)
+#undef X
 }
 
 static void outbox_metrics(const struct metrics_source *s, struct buf *out)
@@ -88,5 +105,6 @@ void metrics_print(const struct metrics_source *s, struct buf *out)
     eim_metrics(s->eim, out);
     outbox_metrics(s, out);
     net_metrics(s, out);
+    coap_metrics(s, out);
     process_metrics(s, out);
 }

@@ -7,6 +7,7 @@
 
 struct eim;
 struct eim_outbox;
+struct coap_server;
 struct work;
 
 enum { METRICS_LISTENERS = 2 };
@@ -20,6 +21,7 @@ struct metrics_source {
         struct http_server *server;
         struct work *work;
     } listeners[METRICS_LISTENERS];
+    const struct coap_server *coap;    /* or NULL */
     int64_t devices;                   /* enrolled, -1 when that is not known */
     int64_t now_us;
     bool has_outbox;                   /* was it counted yet? */

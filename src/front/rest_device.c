@@ -194,7 +194,8 @@ static json_t *injection(const struct injection *i, struct arena *a)
 {
     if (!i->association) return json_null();
     json_t *o = json_object();
-    jsonout_text(o, "address", slice_str(arena_printf(a, "https://%.*s", (int)i->address.n, (const char *)i->address.p)));
+    bool coap = i->address.n > 8 && !memcmp(i->address.p, "coaps://", 8);
+    jsonout_text(o, "address", slice_str(arena_printf(a, "%s%.*s", coap ? "" : "https://", (int)i->address.n, (const char *)i->address.p)));
     json_object_set_new(o, "binding", json_string(i->binding == INJECT_JSON ? "json" : "asn1"));
     jsonout_text_or_null(o, "trust", i->trust);
     jsonout_time(o, "next_try_at", i->due_us == INT64_MAX ? 0 : i->due_us);

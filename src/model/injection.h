@@ -9,7 +9,7 @@ enum injection_binding { INJECT_ASN1, INJECT_JSON };
 struct injection {
     /* configuration, given by a person */
     int64_t association, tenant;
-    struct slice address;                          /* HOST[:PORT] of the IPA's HTTPS server */
+    struct slice address;                          /* HOST[:PORT] of the IPA's HTTPS server, or coaps://HOST[:PORT] */
     enum injection_binding binding;
     struct slice trust;                            /* PEM: a CA of its certificate, or that certificate itself */
     /* state */

@@ -198,6 +198,10 @@ static void answered(void *arg)
 void http_reply_send(struct http_exchange *pub, const struct http_reply *r)
 {
     struct xchg *x = (struct xchg *)pub;
+    if (pub->send) {
+        pub->send(pub, r);
+        return;
+    }
     x->reply = *r;
     if (loop_here(x->shard->loop) && x->conn && x->conn->in_handler) {
         x->conn->answered = true;      /* the connection goes on when the handler has returned */

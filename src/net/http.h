@@ -46,12 +46,16 @@ struct http_request {
     bool tls;
 };
 
+struct http_exchange;
+struct http_reply;
 /* One request and its answer. The handler owns it from handle() to http_reply_send(). */
 struct http_exchange {
     struct http_request req;
     struct arena *arena;               /* for the handler; lives until the reply is written */
     void *user;                        /* the handler's own; NULL at first */
     struct http_server *server;
+    /* how it is answered when it did not come over HTTP (net/coap.h); else NULL */
+    void (*send)(struct http_exchange *x, const struct http_reply *r);
 };
 
 /* Body, content_type and headers live in the exchange's arena or are static: they are read after http_reply_send

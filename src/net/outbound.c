@@ -1,8 +1,9 @@
-/* outbound.c -- how the eIM reaches other people's servers: one HTTPS request a call, never a redirect, and only to addresses that are open
+/* outbound.c -- how the eIM reaches other people's servers: one request over HTTPS or CoAPS a call, never a redirect, and only to addresses that are open
  * or listed. What is judged is the address that is connected to, at the moment of connecting, so a name that resolves to something else a
  * moment later changes nothing. */
 #include "net/outbound.h"
 
+#include "net/coapc.h"
 #include "net/httpc.h"
 
 #include <arpa/inet.h>
@@ -110,6 +111,38 @@ static bool name_ok(const char *s)
     return n && n <= CREDENTIAL_MAX && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == n;
 }
 
+/* coaps://HOST[:PORT]/PATH. What CoAP answers is told as HTTP would (RFC 8075). */
+static enum eim_err request_coap(struct outbound_real *o, const struct outbound_request *r, struct slice pem, int *status, struct buf *reply, struct err *e)
+{
+    enum { HOST_MAX = 254, COAPS_PORT = 5684 };
+    char host[HOST_MAX];
+    const char *at = r->url + strlen("coaps://");
+    size_t n = strcspn(at, ":/");
+    unsigned code;
+    int port = COAPS_PORT;
+    struct coapc *c;
+    *status = 0;
+    if (!n || n >= sizeof host) return fail(e, E_INVALID, NULL, "coaps://HOST[:PORT]/PATH is needed");
+    memcpy(host, at, n);
+    host[n] = 0;
+    at += n;
+    if (*at == ':') port = (int)strtol(at + 1, NULL, 10);
+    at = strchr(at, '/');
+    if (!at || port < 1 || port > 65535) return fail(e, E_INVALID, NULL, "coaps://HOST[:PORT]/PATH is needed");
+    const struct coapc_config config = { .host = host, .port = port, .ca_pem = pem, .may_connect = may_connect, .arg = o, .stop = &o->stop,
+                                         .total_us = r->total_us ? r->total_us : TOTAL_US };
+    TRY(coapc_new(&c, &config, e));
+    enum eim_err rc = coapc_post(c, at + 1, r->body, &code, reply, e);
+    coapc_free(c);
+    if (rc == OK && reply->n > (r->reply_max ? r->reply_max : REPLY_DEFAULT)) rc = fail(e, E_TOO_LARGE, NULL, "the answer is larger than allowed");
+    if (rc != OK) {
+        buf_reset(reply);
+        return rc;
+    }
+    *status = code == 204 || code == 205 ? reply->n ? 200 : 204 : (int)code;
+    return OK;
+}
+
 static enum eim_err request(struct outbound *base, const struct outbound_request *r, int *status, struct buf *reply, struct err *e)
 {
     struct outbound_real *o = (struct outbound_real *)base;
@@ -117,8 +150,10 @@ static enum eim_err request(struct outbound *base, const struct outbound_request
     struct httpc *h;
     const struct roots *roots = atomic_load(&o->roots);
     struct slice pem = r->trust_pem.n || !roots ? r->trust_pem : slice_of(roots->pem, roots->n);
-    if (!r->url || strncmp(r->url, "https://", 8) != 0) return fail(e, E_INVALID, NULL, "only https:// is connected to");
+    bool coap = r->url && strncmp(r->url, "coaps://", 8) == 0;
+    if (!r->url || (!coap && strncmp(r->url, "https://", 8) != 0)) return fail(e, E_INVALID, NULL, "only https:// and coaps:// are connected to");
     if (!pem.n) return fail(e, E_CONF, NULL, "there is no root that the server's certificate could chain to");
+    if (coap) return request_coap(o, r, pem, status, reply, e);
     struct httpc_config c = {
         .ca_pem = pem, .https_only = true, .may_connect = may_connect, .arg = o, .stop = &o->stop, .user_agent = "eimd",
         .connect_us = r->connect_us ? r->connect_us : CONNECT_US, .total_us = r->total_us ? r->total_us : TOTAL_US,

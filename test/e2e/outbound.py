@@ -207,13 +207,13 @@ class Ipa:
         return json.loads(out)
 
 
-def reach_in(binding, i):
+def reach_in(binding, i, scheme="https"):
     fleet.n = i + 1
     eid_ = fleet.eids()[i]
-    ipa = Ipa(i)
+    ipa = Ipa(i, 0, *(["--coap"] if scheme == "coaps" else []))
     with open(cert) as f:
         pem = f.read()
-    r = server.api("POST", "/v1/devices", {"eid": eid_, "injection": {"address": "https://localhost:%d" % ipa.port, "binding": binding, "trust": pem}})
+    r = server.api("POST", "/v1/devices", {"eid": eid_, "injection": {"address": "%s://localhost:%d" % (scheme, ipa.port), "binding": binding, "trust": pem}})
     same(r.status, 201, r)
     wait_for(lambda: server.get("/v1/devices/" + eid_)["inventory"]["as_of"], "first contact without a poll")
     d = server.get("/v1/devices/" + eid_)
@@ -224,6 +224,7 @@ def reach_in(binding, i):
     wait_for(lambda: server.get("/v1/devices/" + eid_)["injection"]["next_try_at"] is None, "nothing left to push")
     d = server.get("/v1/devices/" + eid_)
     same((d["injection"]["why"], d["injection"]["failures"], d["injection"]["binding"]), (None, 0, binding))
+    same(d["injection"]["address"], "%s://localhost:%d" % (scheme, ipa.port))
     check(d["injection"]["reached_at"] and d["last_seen"], d)
     done = ipa.stop()
     same(done["polls"], 0)
@@ -234,6 +235,22 @@ def reach_in(binding, i):
 @case
 def a_device_is_pushed_to_in_asn1():
     reach_in("asn1", 1)
+
+
+@case
+def a_device_is_pushed_to_over_coap_in_both_bindings():
+    reach_in("asn1", 5, "coaps")
+    reach_in("json", 6, "coaps")
+
+
+@case
+def an_address_that_is_not_listed_is_not_reached_over_coap_either():
+    fleet.n = 8
+    eid_ = fleet.eids()[7]
+    same(server.api("POST", "/v1/devices", {"eid": eid_, "injection": {"address": "coaps://169.254.169.254", "binding": "asn1"}}).status, 201)
+    wait_for(lambda: server.get("/v1/devices/" + eid_)["injection"]["failures"] == 1, "refused")
+    check("may be connected to" in server.get("/v1/devices/" + eid_)["injection"]["why"], server.get("/v1/devices/" + eid_)["injection"])
+    same(server.eimctl("device", "reach", eid_, "--not").status, 0)
 
 
 @case

@@ -359,7 +359,7 @@ static void only_addresses_of_the_right_form_are_taken(void **state)
 {
     (void)state;
     static const char *const bad[] = { "\"http://ipa.example.com\"", "\"ipa.example.com\"", "\"https://\"", "\"https://user@host\"", "\"https://host/path\"",
-                                       "\"https://host:1:2\"", "\"coaps://host\"", "\"https://a b\"", "7", "\"https://[::1]\"" };
+                                       "\"https://host:1:2\"", "\"coaps://user@host\"", "\"coap://host\"", "\"https://a b\"", "7", "\"https://[::1]\"" };
     char json[200];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         snprintf(json, sizeof json, "{\"injection\":{\"address\":%s}}", bad[i]);
