@@ -25,6 +25,8 @@ enum {
     PSK_FILE_MAX = 4 << 20, IDENTITY_MAX = 128, KEY_MIN = 16, KEY_MAX = 64, OPTION_MAX_AGE = COAP_OPTION_MAXAGE, BIGGEST_BODY = 16 << 20,
 };
 
+static const int64_t EXCHANGE_LIFETIME_US = INT64_C(247) * 1000000;       /* RFC 7252 4.8.2: then a message id may mean another request */
+
 struct name { coap_mid_t mid; uint8_t token[TOKEN_MAX]; size_t n; };       /* of a request within its session */
 
 struct psk { coap_bin_const_t identity, key; };
@@ -41,6 +43,7 @@ struct peer {
     struct job *job;                   /* the request under way, or NULL */
     struct name last;                  /* the one answered last, and its answer */
     bool has_last;
+    int64_t last_us;
     char last_path[PATH_SIZE];
     uint8_t code;
     unsigned max_age;
@@ -218,6 +221,7 @@ static void take_answer(struct job *j)
         p->job = NULL;
         p->last = j->name;
         p->has_last = true;
+        p->last_us = now_us();
         snprintf(p->last_path, sizeof p->last_path, "%s", j->path);
         p->etag = ++s->etag;
         p->code = code_of(j->reply.status);
@@ -431,7 +435,7 @@ static void serve(struct coap_server *s, struct peer *p, coap_session_t *session
         count(&s->stats.requests_again);
         return;
     }
-    bool again = p->has_last && same(&p->last, &name);
+    bool again = p->has_last && same(&p->last, &name) && now_us() - p->last_us < EXCHANGE_LIFETIME_US;
     if (again || (wants && block2 >> 4 && p->has_last && !strcmp(path, p->last_path) && !data.n)) {
         count(again ? &s->stats.requests_again : &s->stats.blocks_out);
         if (!write_block(p, response, block2 >> 4, szx)) refuse(s, response, COAP_RESPONSE_CODE_BAD_OPTION);
@@ -442,7 +446,10 @@ static void serve(struct coap_server *s, struct peer *p, coap_session_t *session
         refuse(s, response, COAP_RESPONSE_CODE_INCOMPLETE);        /* nothing is kept of it any more */
         return;
     }
-    if (p->job) {                                                  /* one at a time (RFC 7252 4.7: NSTART) */
+    pthread_mutex_lock(&s->lock);
+    bool stopping = s->stop;
+    pthread_mutex_unlock(&s->lock);
+    if (p->job || stopping) {                                      /* one at a time (RFC 7252 4.7: NSTART) */
         refuse(s, response, COAP_RESPONSE_CODE_SERVICE_UNAVAILABLE);
         return;
     }
