@@ -249,7 +249,7 @@ struct ensure_identity {
     struct store_job job;
     struct server *s;
     struct arena arena;
-    bool made, moved;
+    bool made, moved, rekeyed;
 };
 
 static enum eim_err ensure_identity(struct tx *t, struct store_job *job, struct err *e)
@@ -257,7 +257,7 @@ static enum eim_err ensure_identity(struct tx *t, struct store_job *job, struct 
     struct ensure_identity *w = (struct ensure_identity *)job;
     const struct conf *c = &w->s->conf;
     struct identity_list list;
-    w->made = w->moved = false;
+    w->made = w->moved = w->rekeyed = false;
     arena_reset(&w->arena);
     TRY(store_identity_list(t, &list, &w->arena, e));
     for (size_t i = 0; i < list.n; i++) {
@@ -266,12 +266,11 @@ static enum eim_err ensure_identity(struct tx *t, struct store_job *job, struct 
         if (*c->eim_eim_id && !slice_eq(id->eim_id, slice_str(c->eim_eim_id)))
             return fail_field(e, E_CONF, NULL, "eim.eim_id", "eim.eim_id is '%.60s', but eUICCs know this eIM as '%.*s'", c->eim_eim_id,
                               id->eim_id.n > 60 ? 60 : (int)id->eim_id.n, (const char *)id->eim_id.p);
-        if (!slice_eq(id->signing_key, slice_str(c->eim_signing_key)))
-            return fail_field(e, E_CONF, NULL, "eim.signing_key", "eim.signing_key is '%.60s', but packages are signed with '%.*s'",
-                              c->eim_signing_key, (int)id->signing_key.n, (const char *)id->signing_key.p);
         w->moved = !slice_eq(id->fqdn, slice_str(c->eim_fqdn));
-        if (!w->moved) return OK;
+        w->rekeyed = !slice_eq(id->signing_key, slice_str(c->eim_signing_key));
+        if (!w->moved && !w->rekeyed) return OK;
         id->fqdn = slice_str(c->eim_fqdn);
+        id->signing_key = slice_str(c->eim_signing_key);
         return store_identity_put(t, id, e);
     }
     struct identity id = { .id = env_id(w->s->env), .tenant = 1, .eim_id = slice_str(*c->eim_eim_id ? c->eim_eim_id : c->eim_fqdn),
@@ -303,6 +302,8 @@ static enum eim_err open_store(struct server *s, struct err *e)
     enum eim_err rc = store_run(s->host.store, &ensure.job, e);
     if (rc == OK && ensure.made) log_msg(LOG_INFO, "app", "first start: eUICCs will know this eIM by the settings in [eim]");
     if (rc == OK && ensure.moved) log_msg(LOG_WARN, "app", "the fqdn has changed: eUICCs keep the old one until updateEim");
+    if (rc == OK && ensure.rekeyed)
+        log_msg(LOG_WARN, "app", "another signing key: devices enrolled from now on have it, the others keep theirs until they are rotated to it");
     arena_free(&ensure.arena);
     return rc;
 }

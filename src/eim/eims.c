@@ -76,6 +76,10 @@ enum eim_err eims_proved(struct plan *p, struct tx *t, const struct operation *o
         const struct eco *c = &package->eco_list.v[i];
         const struct euicc_result_data *r = ops_result_at(results, i);
         if (!r || !ops_eco_done(c, r)) return OK;
+        if (c->der.which == eco_is_update_eim) {
+            TRY(rotate_proved(p, &c->update_eim, e));
+            continue;
+        }
         TRY(load(p, t, e));
         if (c->der.which == eco_is_add_eim) added(p, o, &c->add_eim, r);
         if (c->der.which == eco_is_delete_eim) take(p, c->delete_eim.eim_id);

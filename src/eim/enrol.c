@@ -14,7 +14,7 @@ enum { LABELS_MAX = 32, LABEL_NAME_MAX = 64, LABEL_VALUE_MAX = 256 };
 static struct device fresh(struct eim *m, const struct identity *id, const struct eid *eid)
 {
     return (struct device){
-        .association = model_association(id->association_key, eid), .tenant = id->tenant, .identity = id->id, .eid = *eid,
+        .association = model_association(id->association_key, eid), .tenant = id->tenant, .identity = id->id, .eid = *eid, .signing_key = id->signing_key,
         .token = DEVICE_TOKEN_NONE, .token_candidate = DEVICE_TOKEN_NONE, .state_cause = -1, .enrolled_us = eim_now(m),
         .wants = WANT_DATA | WANT_INVENTORY,
     };

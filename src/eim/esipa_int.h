@@ -73,6 +73,10 @@ MUST enum eim_err eims_proved(struct plan *p, struct tx *t, const struct operati
                               const struct euicc_package_result_data_signed *results, struct err *e);
 MUST enum eim_err settle_by_eims(struct plan *p, struct tx *t, const struct operation *list,
                                  const struct euicc_package_result_data_signed *r, struct err *e);
+/* rotate.c: rotate_proved -- a verified updateEim may have given the card another key of ours, or its IPA another trust. rotate_judge -- E_RULE: the
+ * package would give the card a key of ours that packages are not signed with. */
+MUST enum eim_err rotate_proved(struct plan *p, const struct eim_configuration_data *c, struct err *e);
+MUST enum eim_err rotate_judge(struct eim *m, const struct identity *id, const struct euicc_package *package, struct arena *a, struct err *e);
 /* poll.c -- a sent operation's result is given up: state unknown, and what finds it out is wanted. */
 MUST enum eim_err outcome_unknown(struct plan *p, struct plan_op *o, const char *why, struct err *e);
 

@@ -198,6 +198,7 @@ static enum eim_err judge_now(struct tx *t, struct change *c, const struct devic
     struct rules_state state;
     if (c->op.kind == OPK_DOWNLOAD) return OK;
     TRY(der_decode(&euicc_package_type, c->op.request, &package, c->a, e));
+    TRY(rotate_judge(c->m, c->id, &package, c->a, e));
     if (rules_needs_inventory(&package) && !device_inventory_fresh(d)) return OK;
     TRY(store_profile_list(t, c->association, &known, c->a, e));
     rules_begin(&state, d, &known);

@@ -77,6 +77,26 @@ MUST enum eim_err manage_device_push(struct eim *m, const struct principal *p, s
 MUST enum eim_err manage_quarantine(struct eim *m, const struct principal *p, const struct eid *eid, bool in, struct slice reason,
                                     bool *changed, struct arena *a, struct err *e);
 
+/* ---- another signing key, another certificate to trust (doc/rotation.md) ---- */
+#define ROTATION_STEPS(X)                                                                                       \
+    X(ROTATION_WAITING,  "waiting")    /* something waits, is under way, or of unknown outcome: nothing is done */ \
+    X(ROTATION_ROTATING, "rotating")   /* updateEim */                                                          \
+    X(ROTATION_DONE,     "done")       /* the card attested it */
+enum rotation_step {
+#define X(id, name) id,
+    ROTATION_STEPS(X)
+#undef X
+    ROTATION_END
+};
+const char *rotation_step_name(enum rotation_step s);
+/* manage_rotate -- order what is next for this device, which *step says; dry_run: only say it. The key is that of eim.signing_key; tls_anchor, when it
+ * is not empty, is rotated instead: the certificate that IPAs are to trust. manage_rotated -- a person says which key the card has: E_NOT_FOUND, no
+ * such device or key. */
+MUST enum eim_err manage_rotate(struct eim *m, const struct principal *p, const struct eid *eid, struct slice tls_anchor, bool dry_run,
+                                enum rotation_step *step, struct arena *a, struct err *e);
+MUST enum eim_err manage_rotated(struct eim *m, const struct principal *p, struct slice eid, struct slice key, struct slice reason, struct arena *a,
+                                 struct err *e);
+
 /* ---- giving a device to another eIM (doc/handover.md) ---- */
 #define HANDOVER_STEPS(X)                                                                                       \
     X(HANDOVER_WAITING,  "waiting")    /* something waits, is under way, or of unknown outcome: nothing is done */ \

@@ -30,7 +30,7 @@ static bool changes_nothing(struct slice request, struct arena *a)
 
 enum eim_err package_sign(struct plan *p, struct operation *o, struct err *e)
 {
-    const char *key = arena_str(p->arena, p->identity->signing_key);
+    const char *key = arena_str(p->arena, p->d.signing_key.n ? p->d.signing_key : p->identity->signing_key);
     uint8_t *txid = arena_alloc(p->arena, TXID_SIZE);
     if (!key || !txid) return fail(e, E_NOMEM, NULL, "no room for a package");
     eim_txid(p->m, p->d.association, txid);

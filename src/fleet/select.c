@@ -191,26 +191,67 @@ enum eim_err select_quarantine(struct eim *m, const struct principal *p, const s
     return OK;
 }
 
-enum eim_err select_handover(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us, int64_t cursor, const json_t *to,
-                             bool dry_run, struct select_handover *out, struct arena *a, struct err *e)
+/* One step for each device of a page; `step` says which. Each device is a change of its own. */
+struct stepping {
+    enum eim_err (*one)(const struct stepping *s, const struct eid *eid, unsigned *step, struct arena *work, struct err *e);
+    struct eim *m;
+    const struct principal *p;
+    const json_t *to;
+    struct slice tls_anchor;
+    bool dry_run;
+};
+
+static enum eim_err step_all(const struct stepping *s, const struct selection *where, int64_t now_us, int64_t cursor, int64_t *selected, int64_t *next,
+                             int64_t *steps, struct arena *a, struct err *e)
 {
     struct device_page page;
     struct arena work;
-    *out = (struct select_handover){ 0 };
-    TRY(select_page(m, p, s, now_us, cursor, SELECT_CHANGES, &page, a, e));
-    out->next = page.next;
-    out->selected = (int64_t)page.n;
+    TRY(select_page(s->m, s->p, where, now_us, cursor, SELECT_CHANGES, &page, a, e));
+    *next = page.next;
+    *selected = (int64_t)page.n;
     arena_init(&work, WORK_ARENA);
     enum eim_err rc = OK;
     for (size_t i = 0; rc == OK && i < page.n; i++) {
-        enum handover_step step;
+        unsigned step;
         struct err why = { 0 };
         arena_reset(&work);
-        rc = manage_handover(m, p, &page.v[i].device.eid, to, dry_run, &step, &work, &why);
-        if (rc == OK) out->steps[step]++;
+        rc = s->one(s, &page.v[i].device.eid, &step, &work, &why);
+        if (rc == OK) steps[step]++;
         else if (rc == E_NOT_FOUND) rc = OK;           /* removed meanwhile */
         else *e = why;
     }
     arena_free(&work);
     return rc;
+}
+
+static enum eim_err one_handover(const struct stepping *s, const struct eid *eid, unsigned *step, struct arena *work, struct err *e)
+{
+    enum handover_step at = HANDOVER_WAITING;
+    enum eim_err rc = manage_handover(s->m, s->p, eid, s->to, s->dry_run, &at, work, e);
+    *step = at;
+    return rc;
+}
+
+static enum eim_err one_rotation(const struct stepping *s, const struct eid *eid, unsigned *step, struct arena *work, struct err *e)
+{
+    enum rotation_step at = ROTATION_WAITING;
+    enum eim_err rc = manage_rotate(s->m, s->p, eid, s->tls_anchor, s->dry_run, &at, work, e);
+    *step = at;
+    return rc;
+}
+
+enum eim_err select_handover(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us, int64_t cursor, const json_t *to,
+                             bool dry_run, struct select_handover *out, struct arena *a, struct err *e)
+{
+    const struct stepping how = { .one = one_handover, .m = m, .p = p, .to = to, .dry_run = dry_run };
+    *out = (struct select_handover){ 0 };
+    return step_all(&how, s, now_us, cursor, &out->selected, &out->next, out->steps, a, e);
+}
+
+enum eim_err select_rotation(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us, int64_t cursor,
+                             struct slice tls_anchor, bool dry_run, struct select_rotation *out, struct arena *a, struct err *e)
+{
+    const struct stepping how = { .one = one_rotation, .m = m, .p = p, .tls_anchor = tls_anchor, .dry_run = dry_run };
+    *out = (struct select_rotation){ 0 };
+    return step_all(&how, s, now_us, cursor, &out->selected, &out->next, out->steps, a, e);
 }

@@ -66,5 +66,9 @@ MUST enum eim_err select_quarantine(struct eim *m, const struct principal *p, co
 struct select_handover { int64_t selected, next, steps[HANDOVER_END]; };
 MUST enum eim_err select_handover(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us, int64_t cursor, const json_t *to,
                                   bool dry_run, struct select_handover *out, struct arena *a, struct err *e);
+/* select_rotation -- manage_rotate, likewise. */
+struct select_rotation { int64_t selected, next, steps[ROTATION_END]; };
+MUST enum eim_err select_rotation(struct eim *m, const struct principal *p, const struct selection *s, int64_t now_us, int64_t cursor,
+                                  struct slice tls_anchor, bool dry_run, struct select_rotation *out, struct arena *a, struct err *e);
 
 #endif

@@ -93,6 +93,7 @@ static json_t *device_json(const struct device_view *v)
     json_object_set_new(o, "eid", json_string(eid));
     json_object_set_new(o, "verification", json_string(key_class_name(d->key_class)));
     json_object_set_new(o, "association", association(d));
+    jsonout_text_or_null(o, "signing_key", d->signing_key);
     json_object_set_new(o, "labels", labels(&v->labels));
     json_object_set_new(o, "enabled_profile", enabled_profile(d));
     json_object_set_new(o, "inventory", inventory(d));

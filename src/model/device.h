@@ -50,6 +50,8 @@ struct device {
     /* key and association */
     enum key_class key_class;
     int64_t curve;                                 /* enum curve of `key` */
+    struct slice signing_key;                      /* the signer's name of the key that its eUICC has of us; empty: the identity's */
+    struct slice tls_trust;                        /* hex SHA-256 of the certificate that updateEim told its IPA to trust; empty: none did */
     struct slice key;                              /* uncompressed point 04||x||y, or empty */
     int64_t counter;                               /* the last counterValue spent; the next package carries counter + 1 */
     int64_t token;                                 /* association token that a signed result proved or a person gave; DEVICE_TOKEN_NONE */

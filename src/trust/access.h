@@ -15,6 +15,7 @@
     X(PERM_DEVICE_CHANGE,    "device_change",    "say how devices are reached")                     \
     X(PERM_DEVICE_REMOVE,    "device_remove",    "remove devices")                                  \
     X(PERM_QUARANTINE,       "quarantine",       "put devices into quarantine and let them out")    \
+    X(PERM_ROTATE,           "rotate",           "give devices another signing key or TLS trust")           \
     X(PERM_HANDOVER,         "handover",         "give devices to another eIM")                     \
     X(PERM_OPERATION_READ,   "operation_read",   "see operations")                                  \
     X(PERM_OPERATION_CREATE, "operation_create", "order operations on devices")                     \

@@ -65,7 +65,7 @@ static struct device full_device(void)
         .wants = 12, .timer_us = 13, .auto_us = 14, .data_txid = SLICE("txid"), .data_deliveries = 15, .data_sent_us = 16,
         .has_enabled = true, .enabled = SLICE("\x98\x00\xff"), .enabled_us = 17, .enabled_op = 18, .inventory_us = 19, .inventory_op = 20,
         .changed_us = 21, .rplmn = SLICE("\x62\xf2\x10"), .rplmn_us = 22, .enrolled_us = 23, .first_contact_us = 24,
-        .state_cause = -1, .state_cause_us = INT64_MIN, .quarantine_us = 77,
+        .state_cause = -1, .state_cause_us = INT64_MIN, .quarantine_us = 77, .signing_key = SLICE("key-1"), .tls_trust = SLICE("ab"),
     };
 }
 
@@ -75,7 +75,7 @@ static void assert_device(const struct device *x, const struct device *y)
     same(u.key, v.key);
     same(u.data_txid, v.data_txid);
     same(u.enabled, v.enabled);
-    same(u.rplmn, v.rplmn);
+    same(u.rplmn, v.rplmn), same(u.signing_key, v.signing_key), same(u.tls_trust, v.tls_trust);
     u.key = v.key = u.data_txid = v.data_txid = u.enabled = v.enabled = u.rplmn = v.rplmn = (struct slice){ 0 };
 #define EQ(m) assert_int_equal(u.m, v.m)
     EQ(association); EQ(tenant); EQ(identity); EQ(version); EQ(key_class); EQ(curve); EQ(counter); EQ(token); EQ(token_candidate);
@@ -95,7 +95,7 @@ static void a_device_comes_back_as_it_was_written(void **state)
     assert_device(&got, &d);
     changed = d;                                   /* all that may change, changes; version rises */
     changed.key_class = KEY_PINNED;
-    changed.key = changed.data_txid = changed.enabled = changed.rplmn = SLICE("other");
+    changed.key = changed.data_txid = changed.enabled = changed.rplmn = changed.signing_key = changed.tls_trust = SLICE("other");
     changed.has_enabled = false;
     int64_t *from = &changed.counter;
     for (size_t i = 0; i < 9; i++) from[i] += 1000;

@@ -66,6 +66,8 @@ ON CONFLICT (id) DO UPDATE SET @identity(set);
 --   data_txid bytes
 --   enabled bytes
 --   rplmn bytes
+--   signing_key text
+--   tls_trust text
 
 -- name: device_get(association) -> device
 SELECT @device FROM device WHERE association = $association;
