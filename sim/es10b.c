@@ -316,7 +316,7 @@ struct slice card_info2(struct sim_euicc *c, struct slice body, struct arena *a)
                                  TLV(a, T_3, SLICE("\x00\x00\x40\x00")));
     struct slice iot = TLV(a, T_C20, TLV(a, T_C0, TLV(a, T_OCTETS, SLICE("\x01\x02\x00"))), TLV_EMPTY(a, T_1), TLV_EMPTY(a, T_2));
     return TLV(a, T_EUICC_INFO2, TLV(a, T_1, SLICE("\x02\x03\x01")), TLV(a, T_2, SLICE("\x02\x02\x02")),
-               TLV(a, T_3, SLICE("\x01\x00\x00")), resources, TLV(a, T_5, SLICE("\x04\x70\x80")), TLV(a, T_8, SLICE("\x02\x98")),
+               TLV(a, T_3, SLICE("\x01\x00\x00")), resources, TLV(a, T_5, SLICE("\x07\x70\x80")), TLV(a, T_8, SLICE("\x03\x98")),
                ci_lists(c, a), TLV(a, T_OCTETS, SLICE("\x01\x00\x00")), tlv_put_str(a, T_UTF8, "EIMSIM-1"),
                tlv_put_int(a, T_16, 0), iot);
 }

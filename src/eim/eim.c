@@ -4,6 +4,7 @@
 #include "base/env.h"
 #include "crypto/cert.h"
 #include "eim/forward.h"
+#include "eim/interop.h"
 #include "eim/slots.h"
 
 #include <string.h>
@@ -54,9 +55,11 @@ enum eim_err eim_open(struct eim **out, struct host *host, const struct eim_sett
     enum eim_err rc = read_identities(m, e);
     if (rc == OK && !(m->forward = ARENA_NEW(&m->memory, struct forward))) rc = fail(e, E_NOMEM, NULL, "no memory for the outbox");
     if (rc == OK && !(m->calls = ARENA_NEW(&m->memory, struct slots))) rc = fail(e, E_NOMEM, NULL, "no memory for downloads");
+    if (rc == OK) rc = interop_open(&m->interop, e);
     if (rc == OK) rc = contacts_open(&m->contacts, e);
     if (rc == OK) rc = quiet_open(&m->quiet, e);
     if (rc != OK) {
+        interop_close(m->interop);
         memory = m->memory;
         arena_free(&memory);
         return rc;
@@ -86,6 +89,7 @@ void eim_close(struct eim *m)
     if (!m) return;
     contacts_close(m->contacts);
     quiet_close(m->quiet);
+    interop_close(m->interop);
     cert_trust_free(m->trust);
     pthread_rwlock_destroy(&m->lock);
     pthread_mutex_destroy(&m->enrol_lock);

@@ -26,6 +26,7 @@ struct contacts;
 struct quiet;
 struct forward;
 struct slots;
+struct interop;
 
 struct eim {
     /* configuration */
@@ -42,12 +43,14 @@ struct eim {
     struct quiet *quiet;
     struct forward *forward;
     struct slots *calls;
+    struct interop *interop;
     pthread_mutex_t enrol_lock;        /* guards the two below */
     int64_t enrol_window_us;
     unsigned enrol_used;
     int64_t sweep_after;               /* the sweep's place; only the sweep's thread touches it */
     int64_t flushed_us;
-    int64_t hint_second, hints_used;   /* touched atomically only */
+    int64_t hint_second, hints_used;   /* touched atomically only, as the next */
+    int64_t observe_second, observed;
     struct eim_counters counters;
 };
 

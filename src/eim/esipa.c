@@ -5,13 +5,43 @@
  * begins again from reading; after three times the device is told to come back. */
 #include "eim/relay.h"
 
-enum { TRIES_MAX = 3 };
+#include "eim/interop.h"
+
+enum { TRIES_MAX = 3, OBSERVED_A_SECOND = 200 };
+
+/* So many messages a second are looked at: all of a quiet site, a sample of a busy one. */
+static bool may_observe(struct eim *m, int64_t now)
+{
+    int64_t second = now / 1000000;
+    if (__atomic_exchange_n(&m->observe_second, second, __ATOMIC_RELAXED) != second) __atomic_store_n(&m->observed, 0, __ATOMIC_RELAXED);
+    return __atomic_add_fetch(&m->observed, 1, __ATOMIC_RELAXED) <= OBSERVED_A_SECOND;
+}
+
+/* What is otherwise than the specification says, for the report (interop.h): written anew, a message that is as it should be is the same octets. */
+static void observe(struct esipa_work *w)
+{
+    const struct exchange *x = w->x;
+    int64_t now = eim_now(w->m);
+    if (!x->has_eid || x->injected || !may_observe(w->m, now)) return;
+    struct slice again = der_encode(&esipa_from_ipa_type, &w->msg, x->arena);
+    size_t at = 0;
+    while (at < again.n && at < x->body.n && again.p[at] == x->body.p[at]) at++;
+    if (again.n && (at < again.n || at < x->body.n))
+        interop_note(w->m->interop, now, &x->eid, INTEROP_FORM, x->message, x->body, (int64_t)at);
+    if (w->msg.der.which == esipa_from_ipa_is_handle_notification_esipa &&
+        w->msg.handle_notification_esipa.der.which == handle_notification_esipa_is_provide_eim_package_result)
+        interop_note(w->m->interop, now, &x->eid, INTEROP_NOTIFIED, x->message, (struct slice){ 0 }, -1);
+    if (w->msg.der.which == esipa_from_ipa_is_provide_eim_package_result &&
+        !der_has(&w->msg.provide_eim_package_result, provide_eim_package_result, eid_value))
+        interop_note(w->m->interop, now, &x->eid, INTEROP_NO_EID, x->message, (struct slice){ 0 }, -1);
+}
 
 void work_answer(struct esipa_work *w, struct slice reply)
 {
     w->x->reply = reply;
     if (reply.p || w->no_body) {
         w->x->rc = OK;
+        observe(w);
         w->x->done(w->x);
         return;
     }

@@ -9,6 +9,7 @@
 #include "crypto/signer.h"
 #include "eim/ops.h"
 #include "eim/esipa_int.h"
+#include "eim/interop.h"
 #include "eim/pool.h"
 
 /* The row of an EID of the principal's tenant, on an open read. */
@@ -432,6 +433,24 @@ enum eim_err manage_configuration(struct eim *m, const struct principal *p, stru
     struct add_initial_eim_request r = { .eim_configuration_data_list = { .v = &c, .n = 1 } };
     *blob = der_encode(&add_initial_eim_request_type, &r, a);
     return blob->p ? OK : fail(e, E_NOMEM, NULL, "no room for the configuration");
+}
+
+/* ---- what makers do otherwise ---- */
+
+struct interop_row *manage_interop(struct eim *m, const struct principal *p, size_t *n, int64_t *dropped, struct arena *a)
+{
+    struct interop_row *v = interop_list(m->interop, n, dropped, a);
+    struct arena work;
+    arena_init(&work, 1 << 20);
+    for (size_t i = 0; v && i < *n; i++) {
+        struct device_view d;
+        char eid[33];
+        eid_print(&v[i].example, eid);
+        arena_reset(&work);
+        if (manage_device(m, p, slice_str(eid), &d, &work, &(struct err){ 0 }) != OK) v[i].example = (struct eid){ { 0 } };
+    }
+    arena_free(&work);
+    return v;
 }
 
 /* ---- quarantine ---- */

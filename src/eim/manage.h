@@ -77,6 +77,11 @@ MUST enum eim_err manage_device_push(struct eim *m, const struct principal *p, s
 MUST enum eim_err manage_quarantine(struct eim *m, const struct principal *p, const struct eid *eid, bool in, struct slice reason,
                                     bool *changed, struct arena *a, struct err *e);
 
+/* manage_interop -- what makers' IPAs and cards do otherwise (eim/interop.h), of all tenants: makers are nobody's secret, but the example's EID is left
+ * out when its device is not the tenant's. NULL: no room. */
+struct interop_row;
+struct interop_row *manage_interop(struct eim *m, const struct principal *p, size_t *n, int64_t *dropped, struct arena *a);
+
 /* ---- another signing key, another certificate to trust (doc/rotation.md) ---- */
 #define ROTATION_STEPS(X)                                                                                       \
     X(ROTATION_WAITING,  "waiting")    /* something waits, is under way, or of unknown outcome: nothing is done */ \

@@ -5,6 +5,7 @@
  * acknowledged to nobody: the eUICC keeps an unacknowledged result and will offer it again. The same result again is acknowledged
  * again and applied never. A second, different result for one counter is refused unless it tells of a rollback (5.6). */
 #include "eim/esipa_int.h"
+#include "eim/interop.h"
 
 #include "crypto/verify.h"
 #include "eim/ops.h"
@@ -202,6 +203,7 @@ static enum eim_err repeated(struct plan *p, struct tx *t, struct plan_op *o, co
                 slice_eq(before.euicc_package_result_signed.euicc_package_result_data_signed.der.raw, r->tbs);
     if (same) {
         COUNT(p->m, results_repeated);
+        interop_note(p->m->interop, p->now, &p->d.eid, INTEROP_AGAIN, "provideEimPackageResult", (struct slice){ 0 }, -1);
         *seq = r->seq;
         return OK;
     }
@@ -366,6 +368,7 @@ static enum eim_err accept_unsigned(struct plan *p, struct tx *t, const struct e
                                     struct err *why, struct err *e)
 {
     COUNT(p->m, errors_unsigned);
+    interop_note(p->m->interop, p->now, &p->d.eid, INTEROP_UNSIGNED, "provideEimPackageResult", raw, 0);
     (void)fail(why, E_SIGNATURE, "SGP.32 2.11.2.1", "an unsigned error: a hint, nothing more");
     plan_hint(p, "unsigned_error", raw, "the eUICC, or somebody else, says that it could not verify a package");
     struct plan_op *o = NULL;

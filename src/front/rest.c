@@ -49,6 +49,8 @@ static const struct rest_route routes[] = {
     { "POST", "/v1/quarantine", PERM_QUARANTINE, rest_quarantine, .query = QUERY_CURSOR, .body = BODY_JSON, .body_max = ORDER_MAX,
       .request = "QuarantineOrder", .reply = "QuarantineReport",
       .doc = "put devices that an expression selects into quarantine, or let them out, 500 at a time" },
+    { "GET", "/v1/interop", PERM_DEVICE_READ, rest_interop, .request = "", .reply = "InteropReport",
+      .doc = "what makers' IPAs and cards do otherwise than the specification says, since the start" },
     { "POST", "/v1/rotation", PERM_ROTATE, rest_rotation, .query = QUERY_CURSOR, .body = BODY_JSON, .body_max = ORDER_MAX,
       .request = "RotationOrder", .reply = "RotationReport",
       .doc = "give devices that an expression selects the present signing key, or the present TLS trust: the next step of each, 500 at a time" },

@@ -48,6 +48,7 @@ bool rest_media_type(const char *content_type, const char *want);
 
 enum eim_err rest_devices_list(struct rest_call *c, struct err *e);
 enum eim_err rest_quarantine(struct rest_call *c, struct err *e);
+enum eim_err rest_interop(struct rest_call *c, struct err *e);
 enum eim_err rest_rotation(struct rest_call *c, struct err *e);
 enum eim_err rest_device_signing_key(struct rest_call *c, struct err *e);
 enum eim_err rest_handover(struct rest_call *c, struct err *e);

@@ -65,6 +65,19 @@ def the_tls_trust_goes_the_same_way():
 
 
 @case
+def what_makers_do_otherwise_is_reported():
+    same(server.eimctl("interop").text, "nothing was seen that is otherwise than the specification says\n")
+    odd = Fleet(1, seed=34, directory=fleet.dir)
+    eid = odd.enrol(server)[0]
+    odd.run(server, "--quirk", "double-tag")
+    report = server.eimctl("interop")
+    check(report.text.startswith("eUICCs whose EID begins with %s:\n  form in provideEimPackageResult (SGP.32 6.3)" % eid[:8]) and eid in report.text and
+          "bf51" in report.text, report)
+    same(server.eimctl("interop", "--maker", "12345678").text, "nothing was seen that is otherwise than the specification says\n")
+    same([(i["kind"], i["maker"], i["eid"]) for i in server.eimctl("interop", "--json").json()["items"]][:1], [("form", eid[:8], eid)])
+
+
+@case
 def what_is_wrong_is_refused():
     for body in ({"where": "true"}, {"where": "true", "what": "x"}, {"where": "nope(", "what": "signing_key"}, {"where": "true", "what": "signing_key", "dry_run": 1}):
         same(server.api("POST", "/v1/rotation", body).status, 400, body)

@@ -1,6 +1,8 @@
 /* test_quirks.c -- devices that misbehave, one row a misbehaviour: what becomes of an operation, and what is never done. */
 #include "test/scenario/field.h"
 
+#include "eim/interop.h"
+
 static struct field f;
 static struct gadget g;
 
@@ -212,6 +214,36 @@ static void a_rollback_is_understood_in_both_forms(void **state)
     }
 }
 
+/* What is otherwise is told, by maker, with an example; who keeps to the specification is not in the report. */
+static void what_is_otherwise_is_in_the_report(void **state)
+{
+    (void)state;
+    static const struct { const char *quirk; enum interop_kind kind; } odd[] = {
+        { NULL, INTEROP_END },                     { "double-tag", INTEROP_FORM },     { "bare-choice", INTEROP_FORM },
+        { "caps-byte-per-bit", INTEROP_FORM },     { "long-length", INTEROP_FORM },    { "unknown-fields", INTEROP_FORM },
+        { "no-eid", INTEROP_NO_EID },              { "handle-notification", INTEROP_NOTIFIED }, { "duplicate", INTEROP_AGAIN },
+        { "unsigned-error", INTEROP_UNSIGNED },
+    };
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        size_t n;
+        int64_t dropped;
+        bool found = false;
+        start(odd[i].quirk ? odd[i].quirk : "silent");
+        if (!odd[i].quirk) g.card.quirks = 0;
+        (void)gadget_order(&g, "{\"psmos\":[{\"listProfileInfo\":{}}]}");
+        gadget_settle(&g);
+        const struct interop_row *v = manage_interop(f.eim, &f.admin, &n, &dropped, field_arena(&f));
+        assert_non_null(v);
+        for (size_t k = 0; k < n; k++)
+            found |= v[k].kind == odd[i].kind && v[k].count > 0 && !strncmp(v[k].maker, g.eid, INTEROP_MAKER) && (v[k].offset < 0) == !v[k].noctets;
+        if (odd[i].quirk ? !found : n != 0)
+            fail_msg("%s: %zu rows, %s of %s at %lld", odd[i].quirk ? odd[i].quirk : "none", n, n ? interop_name(v[0].kind) : "", n ? v[0].message : "",
+                     n ? (long long)v[0].offset : 0);
+        assert_int_equal(dropped, 0);
+        stop();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_package_that_never_arrived_is_settled_as_not_executed),
         cmocka_unit_test(a_late_result_from_the_card_settles_an_unknown_outcome),
         cmocka_unit_test(a_rollback_is_understood_in_both_forms),
+        cmocka_unit_test(what_is_otherwise_is_in_the_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,7 @@ MUST bool ctl_read(struct ctl *c, const char *path, struct buf *out);
 /* ---- the commands, one file each ---- */
 int device_list(struct ctl *c);
 int device_count(struct ctl *c);
+int interop_report(struct ctl *c);
 int rotation_run(struct ctl *c);
 int rotation_say(struct ctl *c);
 int handover_run(struct ctl *c);

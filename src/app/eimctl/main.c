@@ -44,6 +44,8 @@ static const struct command commands[] = {
     { "quarantine", "set", "--where EXPR --reason TEXT [--dry-run]",
       "sign nothing but inventories for the devices that an expression selects, and ask for a fresh one; --dry-run only counts them", quarantine_set },
     { "quarantine", "lift", "--where EXPR --reason TEXT [--dry-run]", "let them out again", quarantine_lift },
+    { "", "interop", "[--maker DIGITS]",
+      "what IPAs and cards do otherwise than the specification says, by maker (first 8 digits of the EID): a report for the maker", interop_report },
     { "rotation", "run", "--where EXPR [--tls] [--dry-run]",
       "give each selected device the present signing key (or, with --tls, the certificate to trust): its next step (doc/rotation.md)", rotation_run },
     { "rotation", "say", "EID KEY --reason TEXT", "say which signing key the card has, when no result tells", rotation_say },
