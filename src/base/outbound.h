@@ -11,6 +11,8 @@
 #include "base/err.h"
 #include "base/slice.h"
 
+#include <stdbool.h>
+
 struct outbound_request {
     const char *method;                /* "POST" */
     const char *url;                   /* https://HOST[:PORT]/PATH, or coaps:// (POST, no headers); else E_INVALID */
@@ -20,6 +22,7 @@ struct outbound_request {
     const char *credential;            /* NULL, or the name of a client credential: DATA/es2/NAME.pem and NAME.key */
     int64_t connect_us, total_us;      /* 0: 5 s, 30 s */
     size_t reply_max;                  /* octets of the reply's body; 0: 64 KiB */
+    bool *sent;                        /* NULL, or becomes: may anything of the request have left? false: the other side cannot have acted on it */
 };
 
 struct outbound {

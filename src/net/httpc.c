@@ -217,6 +217,12 @@ enum eim_err httpc_request(struct httpc *h, const char *method, const char *url,
     return fail(e, E_IO, NULL, "%s: %s", url, h->why[0] ? h->why : curl_easy_strerror(rc));
 }
 
+bool httpc_sent(struct httpc *h)
+{
+    long octets = 1;
+    return curl_easy_getinfo(h->curl, CURLINFO_REQUEST_SIZE, &octets) != CURLE_OK || octets > 0;
+}
+
 const char *httpc_reply_header(struct httpc *h, const char *name)
 {
     struct curl_header *found;

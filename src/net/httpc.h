@@ -51,6 +51,8 @@ void httpc_free(struct httpc *h);
 MUST enum eim_err httpc_request(struct httpc *h, const char *method, const char *url, const char *const *headers,
                                 struct slice body, int *status, struct buf *reply, struct err *e);
 
+/* httpc_sent -- did the last request leave, in part at least? Not when no connection came about, or no TLS over it. */
+bool httpc_sent(struct httpc *h);
 /* httpc_reply_header -- a header of the last reply, or NULL; good until the next request. */
 const char *httpc_reply_header(struct httpc *h, const char *name);
 

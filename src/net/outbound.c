@@ -132,6 +132,7 @@ static enum eim_err request_coap(struct outbound_real *o, const struct outbound_
     const struct coapc_config config = { .host = host, .port = port, .ca_pem = pem, .may_connect = may_connect, .arg = o, .stop = &o->stop,
                                          .total_us = r->total_us ? r->total_us : TOTAL_US };
     TRY(coapc_new(&c, &config, e));
+    if (r->sent) *r->sent = true;          /* as far as we know */
     enum eim_err rc = coapc_post(c, at + 1, r->body, &code, reply, e);
     coapc_free(c);
     if (rc == OK && reply->n > (r->reply_max ? r->reply_max : REPLY_DEFAULT)) rc = fail(e, E_TOO_LARGE, NULL, "the answer is larger than allowed");
@@ -151,6 +152,7 @@ static enum eim_err request(struct outbound *base, const struct outbound_request
     const struct roots *roots = atomic_load(&o->roots);
     struct slice pem = r->trust_pem.n || !roots ? r->trust_pem : slice_of(roots->pem, roots->n);
     bool coap = r->url && strncmp(r->url, "coaps://", 8) == 0;
+    if (r->sent) *r->sent = false;
     if (!r->url || (!coap && strncmp(r->url, "https://", 8) != 0)) return fail(e, E_INVALID, NULL, "only https:// and coaps:// are connected to");
     if (!pem.n) return fail(e, E_CONF, NULL, "there is no root that the server's certificate could chain to");
     if (coap) return request_coap(o, r, pem, status, reply, e);
@@ -168,6 +170,7 @@ static enum eim_err request(struct outbound *base, const struct outbound_request
     }
     TRY(httpc_new(&h, &c, e));
     enum eim_err rc = httpc_request(h, r->method, r->url, r->headers, r->body, status, reply, e);
+    if (r->sent) *r->sent = httpc_sent(h);
     httpc_free(h);
     return rc;
 }

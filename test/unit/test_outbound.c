@@ -155,11 +155,44 @@ static void a_request_keeps_its_limits_and_its_trust(void **state)
     end(&f);
 }
 
+/* What orders something must know whether the other side can have heard it. */
+static void what_left_is_told_from_what_did_not(void **state)
+{
+    (void)state;
+    struct fixture f, other;
+    struct outbound *o;
+    static const char *const loop[] = { "127.0.0.0/8", "::1" };
+    char url[128];
+    bool sent = true;
+    begin(&f);
+    begin(&other);
+    assert_ok(outbound_new(&o, &(struct outbound_config){ .allow = loop, .n_allow = 2 }, &e));
+    assert_int_equal(ask(&f, o, (struct outbound_request){ .sent = &sent, .url = "http://localhost/" }), E_INVALID);
+    assert_false(sent);
+    sent = true;
+    assert_int_equal(ask(&f, o, (struct outbound_request){ .sent = &sent, .trust_pem = other.trust }), E_IO);      /* it got as far as TLS */
+    assert_false(sent);
+    sent = true;
+    assert_int_equal(ask(&f, o, (struct outbound_request){ .sent = &sent, .url = "https://localhost:1/" }), E_IO); /* nobody is there */
+    assert_false(sent);
+    snprintf(url, sizeof url, "https://localhost:%d/hold", f.t.r.port);
+    assert_int_equal(ask(&f, o, (struct outbound_request){ .sent = &sent, .url = url, .total_us = 300000 }), E_IO);
+    assert_true(sent);
+    rig_answer(rig_take_held(&f.t.r), NULL);
+    sent = false;
+    assert_ok(ask(&f, o, (struct outbound_request){ .sent = &sent }));
+    assert_true(sent);
+    outbound_free(o);
+    end(&other);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_addresses_of_the_open_network_are_public), cmocka_unit_test(what_is_allowed_must_be_addresses),
         cmocka_unit_test(loopback_is_reached_only_when_it_is_listed), cmocka_unit_test(a_request_keeps_its_limits_and_its_trust),
+        cmocka_unit_test(what_left_is_told_from_what_did_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
