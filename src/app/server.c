@@ -39,6 +39,8 @@
 
 enum { SLOW_STACK = 512 * 1024 /* a TLS handshake fits */, ARENA_CAP = 1 << 20, READY_MAX = 320, RESTORED_JUMP = 1000, BODY_SLACK = 64 * 1024 };
 
+enum { ORDER_THREADS = 2 };           /* ES2+ calls at once */
+
 struct server {
     struct server_options options;
     struct env *env;
@@ -62,7 +64,7 @@ struct server {
     struct esipa_door esipa;
     struct rest rest;
     struct janitor *janitor;
-    struct runner *forwarders, *pushers;
+    struct runner *forwarders, *pushers, *orderers;
     int64_t started_us;
 };
 
@@ -189,6 +191,11 @@ static enum eim_err forward(void *arg, bool *did, struct err *e)
 static enum eim_err push(void *arg, bool *did, struct err *e)
 {
     return eim_push(((struct server *)arg)->eim, did, e);
+}
+
+static enum eim_err order(void *arg, bool *did, struct err *e)
+{
+    return eim_order(((struct server *)arg)->eim, did, e);
 }
 
 static void handle_device(void *arg, struct http_exchange *x)
@@ -399,6 +406,8 @@ static enum eim_err open_doors(struct server *s, struct err *e)
     struct runner_config pushers = { .name = "push", .threads = (unsigned)c->push_workers, .work = push, .arg = s };
     TRY(runner_start(&s->forwarders, &forwarders, &s->arena, e));
     TRY(runner_start(&s->pushers, &pushers, &s->arena, e));
+    struct runner_config orderers = { .name = "order", .threads = ORDER_THREADS, .work = order, .arg = s };
+    TRY(runner_start(&s->orderers, &orderers, &s->arena, e));
     TRY(open_coap(s, e));
     __atomic_store_n(&s->serving, true, __ATOMIC_RELEASE);
     return OK;
@@ -536,6 +545,7 @@ void server_stop(struct server *s)
     http_server_free(s->api_http);
     runner_stop(s->forwarders);
     runner_stop(s->pushers);
+    runner_stop(s->orderers);
     janitor_stop(s->janitor);
     work_stop(s->slow_work);
     work_stop(s->device_work);

@@ -64,6 +64,7 @@ extern const struct eim_settings eim_settings_default;
     X(pushes,              "attempts to push what waits to a device that can be reached")            \
     X(pushes_failed,       "of them those that it did not answer, or not rightly")                   \
     X(codes_handed_out,    "activation codes of pools that became a download")                    \
+    X(profile_orders,      "profile orders")                                                       \
     X(pools_low,           "times that a pool of activation codes fell below its threshold")       \
     X(malformed,           "ESipa messages that could not be decoded")                               \
     X(stale_retries,       "transactions decided again because the device had changed meanwhile")    \
@@ -102,6 +103,8 @@ MUST enum eim_err eim_outbox(struct eim *m, struct eim_outbox *out, struct err *
 /* eim_push -- take the next device that can be reached and has something waiting, and give it all of that by TransferEimPackage (SGP.32
  * 3.1.1.2). As eim_forward: *did, blocking, any thread, any node. */
 MUST enum eim_err eim_push(struct eim *m, bool *did, struct err *e);
+/* eim_order -- make the next ES2+ call that a profile order waits for (orders.c). As eim_forward: *did, blocking, any thread, any node. */
+MUST enum eim_err eim_order(struct eim *m, bool *did, struct err *e);
 /* eim_flush -- write pending "last seen" now (drain). */
 MUST enum eim_err eim_flush(struct eim *m, struct err *e);
 

@@ -12,6 +12,7 @@ enum { TRANSACTION_MAX = 16, WHY_MAX = 160 };
 
 static json_t *value_json(struct slice v, int as, struct arena *a)
 {
+    if (as == ES9_TRUE) return json_true();
     if (as == ES9_TEXT) return json_stringn((const char *)v.p, v.n);
     char *text = arena_alloc(a, as == ES9_HEX ? 2 * v.n + 1 : 4 * ((v.n + 2) / 3) + 1);
     if (!text) return NULL;
@@ -172,10 +173,16 @@ static enum eim_err exchange(struct es9 *c, struct outbound *o, const struct lis
                              struct arena *a, struct err *e)
 {
     const char *headers[LISTED_HEADERS], *requester = arena_str(a, listed_requester(to, id));
-    struct outbound_request q = { .method = "POST", .url = arena_printf(a, "https://%s/gsma/rsp2/es9plus/%s", to->host, c->function),
+    struct slice es2 = to->account.es2_url;
+    while (c->path && es2.n && es2.p[es2.n - 1] == '/') es2.n--;
+    struct outbound_request q = { .method = "POST", .sent = &c->sent,
+                                  .url = c->path ? arena_printf(a, "%.*s/gsma/rsp2/%s/%s", (int)es2.n, (const char *)es2.p, c->path, c->function)
+                                                 : arena_printf(a, "https://%s/gsma/rsp2/es9plus/%s", to->host, c->function),
                                   .reply_max = c->large ? ES9_LARGE : ES9_SMALL };
     int status = 0;
     if (!q.url || !requester || !listed_fill(to, &q, headers, a)) return fail(e, E_NOMEM, NULL, "no room for the request");
+    if (c->path && to->account.es2_credential.n && !(q.credential = arena_str(a, to->account.es2_credential)))
+        return fail(e, E_NOMEM, NULL, "no room for the request");
     q.body = question(c, requester, call, a);
     if (!q.body.p) return fail(e, E_TOO_LARGE, NULL, "no room for the request");
     enum eim_err rc = o->request(o, &q, &status, &c->reply, e);

@@ -11,7 +11,8 @@ enum { ES9_IN = 4, ES9_OUT = 6, ES9_SMALL = 64 * 1024, ES9_LARGE = 768 * 1024 };
 struct es9 {
     /* the question */
     const char *function;              /* "authenticateClient" */
-    struct { const char *name; struct slice value; enum { ES9_BASE64, ES9_TEXT, ES9_HEX } as; } in[ES9_IN];
+    const char *path;                  /* NULL: ES9+'; "es2plus": the account's ES2+ address is called, with its client credential (SGP.22 5.3) */
+    struct { const char *name; struct slice value; enum { ES9_BASE64, ES9_TEXT, ES9_HEX, ES9_TRUE } as; } in[ES9_IN];
     /* the members that are wanted; `large`: reply may have ES9_LARGE octets because of this one, which is never copied */
     struct { const char *name; bool needed, text; struct slice value; } out[ES9_OUT];
     bool large;
@@ -23,6 +24,7 @@ struct es9 {
     struct slice event_server, event_id;
     bool refused;                      /* the SM-DP+ says that it failed: subject and reason tell why */
     char subject[16], reason[16];
+    bool sent;                         /* it left, in part at least: the SM-DP+ may have acted on it */
     bool silent;                       /* no answer, or none of an SM-DP+ that works */
     const char *why;                   /* one sentence; in the arena */
     struct buf reply;                  /* holds what `large` led to; es9_end frees it */

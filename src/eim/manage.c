@@ -218,7 +218,7 @@ static enum eim_err create_apply(struct tx *t, struct store_job *job, struct err
     TRY(judge_now(t, c, &d, e));
     c->op.association = c->association;
     if (c->op.kind == OPK_DOWNLOAD) TRY(preflight_check(t, c->association, c->want.operator_name, &c->needs, c->op.overrides, c->a, e));
-    if (c->want.operator_name.n) TRY(pool_take(t, c->m, c->p->name, &c->want, &c->op, c->a, e));
+    if (c->want.operator_name.n && !c->op.request.n) TRY(pool_take(t, c->m, c->p->name, &c->want, &c->op, c->a, e));
     TRY(store_operation_insert(t, &c->op, e));
     struct download_terms terms = { .association = c->association, .tenant = d.tenant, .operation = c->op.id, .digest = c->confirmation,
                                     .iccid = slice_of(c->needs.iccid.b, c->needs.has_iccid ? sizeof c->needs.iccid.b : 0), .rules = c->needs.rules };
@@ -232,16 +232,33 @@ static enum eim_err create_apply(struct tx *t, struct store_job *job, struct err
     return audit_add(t, c->m->host->env, &en, e);
 }
 
-static enum eim_err create(struct change *c, struct operation *out, struct err *e)
+static void fresh(struct change *c)
 {
-    int64_t now = eim_now(c->m);
     c->op.id = env_id(c->m->host->env);
     c->op.tenant = c->p->tenant;
     c->op.state = OP_PENDING;
     c->op.origin = ORIGIN_API;
     c->op.principal = c->p->name;
-    c->op.created_us = now;
+    c->op.created_us = eim_now(c->m);
     c->op.seq = c->op.code = -1;
+}
+
+enum eim_err manage_download_place(struct tx *t, struct eim *m, const struct principal *p, int64_t association, struct slice code,
+                                   const struct pool_want *want, int64_t *operation, struct arena *a, struct err *e)
+{
+    struct change c = { .job.apply = create_apply, .m = m, .p = p, .id = eim_identity_of(m, p->tenant), .association = association, .want = *want, .a = a,
+                        .op.kind = OPK_DOWNLOAD, .needs.rules = RULES_ANY };
+    if (code.n && !(c.op.request = download_request(code, a)).p) return fail(e, E_NOMEM, NULL, "no room for the trigger");
+    fresh(&c);
+    TRY(create_apply(t, &c.job, e));
+    *operation = c.op.id;
+    return OK;
+}
+
+static enum eim_err create(struct change *c, struct operation *out, struct err *e)
+{
+    int64_t now = eim_now(c->m);
+    fresh(c);
     if (c->op.request.n > OPERATION_REQUEST_MAX)   /* told now: a package that cannot be made would hold up the device's queue */
         return fail(e, E_TOO_LARGE, "SGP.32 2.11.1.1", "the operations take %zu octets, at most %d fit into a package", c->op.request.n,
                     OPERATION_REQUEST_MAX);

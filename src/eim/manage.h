@@ -176,6 +176,27 @@ MUST enum eim_err manage_codes_add(struct eim *m, const struct principal *p, int
 MUST enum eim_err manage_code_decide(struct eim *m, const struct principal *p, int64_t id, bool back, struct activation_code *out,
                                      struct arena *a, struct err *e);
 
+/* ---- profile orders (model/profile_order.h, orders.c) ---- */
+struct profile_want { struct slice eid, operator_name, profile_type; };
+/* manage_porder_create -- filled by a pool at once, else given to an SM-DP+ account of the operator with an ES2+ address. E_NOT_FOUND: neither is
+ * there; E_STATE: there are pools, but no free code, and no account. E_RULE, E_LIMIT as manage_operation_create. */
+MUST enum eim_err manage_porder_create(struct eim *m, const struct principal *p, const struct profile_want *w, struct profile_order *out, struct arena *a,
+                                       struct err *e);
+/* manage_porder -- *op: its download, id 0 when it has none (yet). */
+MUST enum eim_err manage_porder(struct eim *m, const struct principal *p, int64_t id, struct profile_order *out, struct operation *op, struct arena *a,
+                                struct err *e);
+MUST enum eim_err manage_porders(struct eim *m, const struct principal *p, int64_t before, unsigned limit, struct porder_list *out, struct arena *a,
+                                 struct err *e);
+/* manage_porder_decide -- a person: cancel (here and, when something was ordered there, at the SM-DP+), or `retry` an unclear one, vouching that
+ * nothing was ordered. E_STATE else. A kill between the two transactions of a cancel leaves its operation cancelled: cancel again. */
+MUST enum eim_err manage_porder_decide(struct eim *m, const struct principal *p, int64_t id, bool retry, struct profile_order *out, struct operation *op,
+                                       struct arena *a, struct err *e);
+/* manage_download_place -- order a download inside the caller's transaction: of `code`, or (empty) of a pool that `want` names. All that may refuse
+ * it is judged before anything is written. */
+struct pool_want;
+MUST enum eim_err manage_download_place(struct tx *t, struct eim *m, const struct principal *p, int64_t association, struct slice code,
+                                        const struct pool_want *want, int64_t *operation, struct arena *a, struct err *e);
+
 /* manage_operation_create -- `request` is the body of POST .../operations (psmos, ecos or download; expires_at, override). Unlawful combinations
  * E_RULE; I6 judged now when the inventory is fresh (and again when signed); E_LIMIT when OPERATION_QUEUE_MAX wait. */
 MUST enum eim_err manage_operation_create(struct eim *m, const struct principal *p, struct slice eid, const json_t *request,

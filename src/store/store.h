@@ -25,6 +25,7 @@
 #include "model/operation.h"
 #include "model/outbox.h"
 #include "model/pool.h"
+#include "model/profile_order.h"
 #include "model/relay.h"
 #include "model/smdp.h"
 
@@ -375,5 +376,16 @@ MUST enum eim_err store_code_add(struct tx *t, const struct activation_code *c, 
 MUST enum eim_err store_code_free(struct tx *t, int64_t pool, struct activation_code *out, struct arena *a, struct err *e);
 /* store_code_update -- write it if its stored state is still `from`; else E_STALE. */
 MUST enum eim_err store_code_update(struct tx *t, const struct activation_code *c, enum code_state from, struct err *e);
+
+/* ---- profile orders (model/profile_order.h) ---- */
+MUST enum eim_err store_porder_add(struct tx *t, const struct profile_order *o, struct err *e);
+/* store_porder_get -- out->id == 0 means there is none. */
+MUST enum eim_err store_porder_get(struct tx *t, int64_t tenant, int64_t id, struct profile_order *out, struct arena *a, struct err *e);
+struct porder_list { struct profile_order *v; size_t n; };
+/* store_porder_list -- newest first, id < before (0: all). store_porder_due -- of all tenants, one whose call is due; id 0: none. */
+MUST enum eim_err store_porder_list(struct tx *t, int64_t tenant, int64_t before, unsigned limit, struct porder_list *out, struct arena *a, struct err *e);
+MUST enum eim_err store_porder_due(struct tx *t, int64_t now_us, struct profile_order *out, struct arena *a, struct err *e);
+/* store_porder_update -- if its version is still o->version, which becomes one more in the store; else E_STALE. */
+MUST enum eim_err store_porder_update(struct tx *t, const struct profile_order *o, struct err *e);
 
 #endif

@@ -20,6 +20,8 @@ TABLE = {
     "GET /v1/eim/configuration": LOOKERS, "GET /v1/eim/configuration.der": LOOKERS,
     "GET /v1/smdp-accounts": LOOKERS, "POST /v1/smdp-accounts": {D}, "GET /v1/smdp-accounts/{id}": LOOKERS,
     "PUT /v1/smdp-accounts/{id}": {D}, "DELETE /v1/smdp-accounts/{id}": {D},
+    "GET /v1/profile-orders": LOOKERS, "POST /v1/profile-orders": {O, D}, "GET /v1/profile-orders/{id}": LOOKERS,
+    "POST /v1/profile-orders/{id}/cancel": {O, D}, "POST /v1/profile-orders/{id}/retry": {O, D},
     "GET /v1/code-pools": LOOKERS, "POST /v1/code-pools": {D}, "GET /v1/code-pools/{id}": LOOKERS, "DELETE /v1/code-pools/{id}": {D},
     "GET /v1/code-pools/{id}/codes": LOOKERS, "POST /v1/code-pools/{id}/codes": {D},
     "POST /v1/activation-codes/{id}/return": {D}, "POST /v1/activation-codes/{id}/withdraw": {D},

@@ -76,6 +76,31 @@ def the_same_by_eimctl():
 
 
 @case
+def a_profile_order_is_filled_by_whoever_can():
+    pool = server.post("/v1/code-pools", {"name": "q", "operator": "Q", "profile_type": "m2m", "smdp": "dp.q.example"})["id"]
+    server.post("/v1/code-pools/%s/codes" % pool, {"codes": ["1$dp.q.example$A3"]}, want=200)
+    made = server.eimctl("order", "add", EID, "Q", "m2m", "--json")
+    same(made.status, 0, made)
+    one = json.loads(made.text)
+    same((one["state"], one["by"], one["eid"]), ("placed", "pool", EID))
+    check("placed" in server.eimctl("order", "list").text and "pending" in server.eimctl("order", "show", one["id"]).text)
+    check("cancelled" in server.eimctl("order", "cancel", one["id"]).text)
+    same(server.eimctl("order", "retry", one["id"]).status, 1)
+    same(server.get("/v1/code-pools/" + pool)["codes"]["free"], 1)
+    server.post("/v1/smdp-accounts", {"name": "t", "address": "dp.t.example", "operator": "T", "es2_url": "https://127.0.0.1:1"})
+    made = server.api("POST", "/v1/profile-orders", {"eid": EID, "operator": "T", "profile_type": "m2m"})
+    same((made.status, made.json()["by"]), (201, "es2plus"), made)
+    path = "/v1/profile-orders/" + made.json()["id"]
+    wait_for(lambda: "downloadOrder" in (server.get(path)["cause"] or ""), what="the call's cause")
+    server.restart(hard=True)
+    wait_for(lambda: server.get(path)["state"] == "ordering", what="the order after a kill")
+    wait_for(lambda: server.api("POST", path + "/cancel").status == 200, what="the end of a call")
+    same(server.get(path)["state"], "cancelled")
+    same([x["id"] for x in server.get("/v1/profile-orders?limit=1")["items"]], [made.json()["id"]])
+    same(server.api("POST", "/v1/profile-orders", {"eid": EID, "operator": "Nobody", "profile_type": "m2m"}).status, 404)
+
+
+@case
 def many_orders_at_once_get_a_code_each_until_there_is_none():
     for store in (None, postgres().fresh()):
         one, many = Eimd({"api.workers": "8"}, store=store), Fleet(8, seed=7)

@@ -683,3 +683,40 @@ SELECT @code FROM activation_code WHERE association = $association AND associati
 
 -- name: code_update(code, from)
 UPDATE activation_code SET @code(set) WHERE id = $id AND state = $from;
+
+-- row porder: struct profile_order
+--   association int once
+--   id int once
+--   tenant int once
+--   version int once
+--   state enum
+--   step enum
+--   calling bool
+--   account int once
+--   operation int
+--   created_us int once
+--   changed_us int
+--   due_us int
+--   tries int
+--   eid bytes once
+--   operator_name text once
+--   profile_type text once
+--   principal text once
+--   call text
+--   iccid text
+--   cause text
+
+-- name: porder_insert(porder)
+INSERT INTO profile_order (@porder) VALUES (@porder(values));
+
+-- name: porder_get(tenant, id) -> porder
+SELECT @porder FROM profile_order WHERE tenant = $tenant AND id = $id;
+
+-- name: porder_list(tenant, before, limit) -> porder
+SELECT @porder FROM profile_order WHERE tenant = $tenant AND id < $before ORDER BY id DESC LIMIT $limit;
+
+-- name: porder_due(now) -> porder
+SELECT @porder FROM profile_order WHERE state <= 1 AND due_us <= $now ORDER BY due_us LIMIT 1;
+
+-- name: porder_update(porder)
+UPDATE profile_order SET version = version + 1, @porder(set) WHERE association = $association AND id = $id AND version = $version;
