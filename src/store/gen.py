@@ -145,8 +145,8 @@ def main():
     migrations = []
     for f in files:
         m = re.fullmatch(r"(\d{4})_(\w+)\.sql", os.path.basename(f))
-        if not m or int(m[1]) != len(migrations) + 1:
-            die(f, "migrations must be called 0001_NAME.sql, 0002_... without gaps")
+        if not m or (migrations and int(m[1]) <= migrations[-1][0]):
+            die(f, "migrations must be called 0001_NAME.sql, 0002_... and stand in this order")
         migrations.append((int(m[1]), m[2], open(f, encoding="utf-8").read()))
     write_c(out_c, rows, queries, migrations)
     write_h(out_h, rows, queries)

@@ -519,8 +519,11 @@ INSERT INTO role (@role) VALUES (@role(values)) ON CONFLICT (tenant, name) DO UP
 -- name: role_delete(tenant, name:text)
 DELETE FROM role WHERE tenant = $tenant AND name = $name;
 
--- name: schema_version() -> 1
-SELECT coalesce(max(version), 0) FROM schema_version;
+-- name: schema_version() -> 2
+SELECT coalesce(max(version), 0), count(*) FROM schema_version;
+
+-- name: schema_has(version) -> 1
+SELECT version FROM schema_version WHERE version = $version;
 
 -- name: schema_applied(version)
 INSERT INTO schema_version (version) VALUES ($version);
