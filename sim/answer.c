@@ -187,9 +187,15 @@ struct slice ipa_data(struct sim_ipa *p, struct slice request, struct arena *a)
         return ipa_none;
     if (!read_request(request, &r))
         return ipa_error(p, ipa_none, IPA_INVALID_FORMAT, a);
-    int code = p->card->ecall || ipa_is(p, SIM_Q(ECALL)) ? DATA_ECALL
-               : ipa_is(p, SIM_Q(BAD_TAG_LIST)) || !read_tags(r.tags, &asked) ? DATA_BAD_TAG_LIST
-               : !ci_matches(p, &r.ci) ? DATA_UNKNOWN_CI : 0;
+    bool old = ipa_is(p, SIM_Q(V1_0)), good = !ipa_is(p, SIM_Q(BAD_TAG_LIST)) && read_tags(r.tags, &asked);
+    if (good && (old || ipa_is(p, SIM_Q(SHORT_TAGS))))
+        good = !(asked & (1U | 1U << 2));                /* A0, A2 */
+    int code = p->card->ecall || ipa_is(p, SIM_Q(ECALL)) ? DATA_ECALL : !good ? DATA_BAD_TAG_LIST : !ci_matches(p, &r.ci) ? DATA_UNKNOWN_CI : 0;
+    if (old) {                                           /* no transaction ids, and errors are bare numbers */
+        r.txid = (struct tlv){ 0 };
+        if (code)
+            return TLV(a, T_IPA_DATA, tlv_put_int(a, T_INTEGER, code));
+    }
     if (code) {
         struct slice txid = r.txid.tag && !ipa_is(p, SIM_Q(ERROR_NO_TXID)) ? TLV(a, T_0, r.txid.value) : ipa_none;
         return TLV(a, T_IPA_DATA, TLV(a, T_C1, txid, tlv_put_int(a, T_INTEGER, code)));

@@ -17,6 +17,8 @@ static inline bool card_in_ecall(const struct sim_euicc *c)
  * of 5F37. Quirks apply to results only. */
 struct slice card_sign(struct sim_euicc *c, struct slice tbs, struct arena *a);
 struct slice card_sign_result(struct sim_euicc *c, struct slice tbs, int64_t token, struct arena *a);
+/* card_sign_tail -- the same over tbs || tail, whatever that is. */
+struct slice card_sign_tail(struct sim_euicc *c, struct slice tbs, struct slice tail, struct arena *a);
 
 int card_fallback_holder(const struct sim_euicc *c);     /* slot with the fallback attribute, or SIM_NO_PROFILE */
 void card_profile_gone(struct sim_euicc *c, int slot);   /* the profile is deleted: nothing refers to its slot any more */

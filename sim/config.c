@@ -63,6 +63,13 @@ static bool counter_ok(const struct sim_euicc *c, const struct tlv *f, int64_t *
 }
 
 /* The shared blob of these fields. NULL: no memory, or no usable key. */
+/* Is the key under its arm whole? */
+static bool whole_key(struct slice a5)
+{
+    struct tlv arm, t;
+    return tlv_only(a5, &arm) && tlv_only(arm.value, &t);
+}
+
 static const struct sim_blob *intern(struct sim_euicc *c, const struct fields *f, struct arena *a)
 {
     struct tlv_list l = { 0 };
@@ -81,6 +88,8 @@ static const struct sim_blob *intern(struct sim_euicc *c, const struct fields *f
 
 static enum card_eim_code check_common(const struct sim_euicc *c, const struct fields *f)
 {
+    if (c->quirks & SIM_Q(WHOLE_CERT) && f->f[F_KEY].tag && !whole_key(f->f[F_KEY].value))
+        return CARD_COMMAND_ERROR;
     if (f->f[F_EIM_ID].value.n == 0 || f->f[F_EIM_ID].value.n > 128)
         return CARD_COMMAND_ERROR;
     if (f->f[F_CI].tag && !slice_eq(f->f[F_CI].value, slice_of(c->world->pki->ci_ski, SIM_SKI)))

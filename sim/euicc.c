@@ -127,7 +127,12 @@ static struct slice foreign_signature(const struct sim_euicc *c, const struct sl
 struct slice card_sign_result(struct sim_euicc *c, struct slice tbs, int64_t token, struct arena *a)
 {
     int64_t signed_token = (token < 0 ? 0 : token) + !!(c->quirks & SIM_Q(WRONG_TOKEN));
-    struct slice spans[2] = { tbs, tlv_put_int(a, T_4, signed_token) };
+    return card_sign_tail(c, tbs, tlv_put_int(a, T_4, signed_token), a);
+}
+
+struct slice card_sign_tail(struct sim_euicc *c, struct slice tbs, struct slice tail, struct arena *a)
+{
+    struct slice spans[2] = { tbs, tail };
     size_t n = c->quirks & SIM_Q(NO_TOKEN) ? 1 : 2;
     if (tlv_is_bad(spans[0]) || tlv_is_bad(spans[1]))
         return tlv_bad;

@@ -169,7 +169,7 @@ static struct slice package_result(struct sim_ipa *p, unsigned *notifications, s
 
 static struct slice result_message(struct sim_ipa *p, unsigned *notifications, struct arena *a)
 {
-    struct slice eid = ipa_is(p, SIM_Q(NO_EID)) ? ipa_none : TLV(a, T_EID, slice_of(p->card->eid, SIM_EID));
+    struct slice eid = ipa_is(p, SIM_Q(NO_EID) | SIM_Q(V1_0)) ? ipa_none : TLV(a, T_EID, slice_of(p->card->eid, SIM_EID));
     struct slice extra = ipa_is(p, SIM_Q(UNKNOWN_FIELDS)) ? TLV(a, T_UNKNOWN_B, SLICE("?")) : ipa_none;
     struct slice m = TLV(a, T_PROVIDE_RESULT, eid, package_result(p, notifications, a), extra);
     if (ipa_is(p, SIM_Q(LONG_LENGTH)))
@@ -208,6 +208,8 @@ static enum sim_contact read_result_reply(struct sim_ipa *p, struct slice reply,
         return SIM_IDLE;
     if (!tlv_only(outer.value, &t) || (t.tag != T_ACKS && t.tag != T_SEQUENCE && t.tag != T_INTEGER))
         return SIM_BROKEN;
+    if (t.tag != T_ACKS && ipa_is(p, SIM_Q(V1_0)))
+        return SIM_BROKEN;                               /* BF50 00, or acknowledgements */
     if (t.tag == T_ACKS) {
         if (!tlv_well_formed(t.value))
             return SIM_BROKEN;
@@ -360,9 +362,10 @@ static enum sim_contact on_package(struct sim_ipa *p, struct slice package, stru
 static struct slice poll_message(struct sim_ipa *p, struct arena *a)
 {
     int slot = sim_euicc_enabled(p->card);
-    bool change = p->cause != SIM_NO_CAUSE;
+    bool change = p->cause != SIM_NO_CAUSE && !ipa_is(p, SIM_Q(V1_0));
     struct slice plmn = p->rplmn_due && slot != SIM_NO_PROFILE
-                            ? TLV(a, T_2, slice_of(p->card->world->operators[p->card->profiles[slot].operator_].plmn, 3)) : ipa_none;
+                            ? TLV(a, ipa_is(p, SIM_Q(V1_0)) ? T_1 : T_2,
+                                  slice_of(p->card->world->operators[p->card->profiles[slot].operator_].plmn, 3)) : ipa_none;
     return TLV(a, T_GET_EIM_PACKAGE, TLV(a, T_EID, slice_of(p->card->eid, SIM_EID)), change ? TLV_EMPTY(a, T_0) : ipa_none,
                change ? tlv_put_int(a, T_1, p->cause) : ipa_none, plmn,
                ipa_is(p, SIM_Q(UNKNOWN_FIELDS)) ? tlv_put_int(a, T_UNKNOWN_A, 1) : ipa_none);

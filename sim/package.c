@@ -91,9 +91,11 @@ static struct slice unsigned_error(const struct sim_euicc *c, const struct packa
     return TLV(a, T_EUICC_PACKAGE, TLV(a, T_C2, TLV(a, T_0, id), txid ? p->txid.raw : (struct slice){ 0 }, token));
 }
 
-static struct slice seal(struct sim_euicc *c, uint32_t arm, struct slice data, int64_t token, struct arena *a)
+/* `p`: what it answers, which v1.0 binds it to by eimSignature instead of the token; NULL after a rollback. */
+static struct slice seal(struct sim_euicc *c, uint32_t arm, struct slice data, const struct package *p, int64_t token, struct arena *a)
 {
-    struct slice sig = TLV(a, T_SIGNATURE, card_sign_result(c, data, token, a));
+    bool old = p && c->quirks & SIM_Q(V1_0);
+    struct slice sig = TLV(a, T_SIGNATURE, old ? card_sign_tail(c, data, TLV(a, T_SIGNATURE, p->signature), a) : card_sign_result(c, data, token, a));
     if (c->quirks & SIM_Q(BARE_CHOICE))
         return TLV(a, T_EUICC_PACKAGE, data, sig);
     return TLV(a, T_EUICC_PACKAGE, TLV(a, arm, data, sig));
@@ -103,7 +105,7 @@ static struct slice signed_error(struct sim_euicc *c, const struct package *p, i
 {
     struct slice data = TLV(a, T_SEQUENCE, p->eim_id.raw, tlv_put_int(a, T_1, p->counter), raw_or_nothing(&p->txid),
                             tlv_put_int(a, T_INTEGER, code));
-    return seal(c, T_C1, data, token, a);
+    return seal(c, T_C1, data, p, token, a);
 }
 
 static struct slice result_data(struct sim_euicc *c, struct slice eim_id, struct slice counter, struct slice txid, uint32_t seq,
@@ -166,7 +168,7 @@ static int enable_code(const struct run *r, int slot, bool rollback)
         return BY_POLICY;
     if (r->c->quirks & SIM_Q(CAT_BUSY))
         return BUSY;
-    return rollback && sim_euicc_enabled(r->c) == SIM_NO_PROFILE ? NO_ROLLBACK : 0;
+    return rollback && (sim_euicc_enabled(r->c) == SIM_NO_PROFILE || r->c->quirks & SIM_Q(CARD_NO_ROLLBACK)) ? NO_ROLLBACK : 0;
 }
 
 static bool do_enable(struct run *r, struct slice body)
@@ -337,6 +339,9 @@ static const struct { bool eco; uint32_t tag; bool (*run)(struct run *r, struct 
 
 static bool run_one(struct run *r, const struct tlv *op)
 {
+    bool v1_1 = !r->eco && (op->tag == T_C7 || op->tag == T_C8 || op->tag == T_C9 || op->tag == T_SET_DEFAULT_DP);
+    if (v1_1 && r->c->quirks & SIM_Q(V1_0))
+        return terminate(r, TERMINATED_UNKNOWN);
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
         if (operations[i].eco == r->eco && operations[i].tag == op->tag)
             return operations[i].run(r, op->value);
@@ -385,7 +390,7 @@ static struct slice execute(struct sim_euicc *c, unsigned eim, const struct pack
     uint32_t seq = card_next_seq(c);
     struct slice data = result_data(c, p->eim_id.raw, tlv_put_int(a, T_1, p->counter), raw_or_nothing(&p->txid), seq,
                                     tlv_list_end(a, T_SEQUENCE, &r.results), a);
-    struct slice result = seal(c, T_C0, data, token, a);
+    struct slice result = seal(c, T_C0, data, p, token, a);
     if (!card_store(c, CARD_RESULT, seq, result) || !take_effect(&r, seq))
         return tlv_bad;
     return result;
@@ -435,5 +440,5 @@ struct slice card_rollback_result(struct sim_euicc *c, struct slice old, uint32_
     struct slice before = c->quirks & SIM_Q(ROLLBACK_BOTH) ? results.value : (struct slice){ 0 };
     struct slice list = TLV(a, T_SEQUENCE, before, tlv_put_int(a, T_12, 0));
     struct slice fresh = result_data(c, id.raw, counter.raw, raw_or_nothing(&txid), seq, list, a);
-    return seal(c, T_C0, fresh, eim < 0 ? SIM_NO_TOKEN : c->eims[eim].token, a);
+    return seal(c, T_C0, fresh, NULL, eim < 0 ? SIM_NO_TOKEN : c->eims[eim].token, a);
 }

@@ -25,6 +25,9 @@
     X(LONG_LENGTH,         "long-length",          "BER lengths with needless zeros (6.21)")                     \
     X(TRUNCATED,           "truncated",            "results are cut off in the middle")                          \
     X(ODD_ERROR,           "odd-error",            "a malformed error 80{30{02 7F}} instead of the result (6.14)") \
+    X(V1_0,                "v1.0",                 "card and IPA follow SGP.32 v1.0 (0.1)")                      \
+    X(SHORT_TAGS,          "short-tag-list",       "BF52 that asks for A0 or A2 gets incorrectTagList (6.5)")    \
+    X(WHOLE_CERT,          "whole-certificate",    "addEim and updateEim must hold keys with their SEQUENCE (6.4)") \
     /* when and how often results come */                                                                       \
     X(DUPLICATE,           "duplicate",            "every result is delivered twice (6.28)")                     \
     X(NEVER_REMOVE,        "never-remove",         "acknowledged results stay on the card and come again (6.28)") \
@@ -56,6 +59,7 @@
     X(NO_MEMORY,           "no-memory",            "a profile finds no room: installFailedDueToInsufficientMemoryForProfile") \
     X(PPR_REFUSED,         "ppr-refused",          "a profile's policy rules are not allowed: pprNotAllowed")    \
     X(INTERRUPTED,         "interrupted",          "the installation of a profile is interrupted")               \
+    X(CARD_NO_ROLLBACK,    "card-no-rollback",     "enable with rollback gets rollbackNotAvailable")             \
     X(NO_ROLLBACK,         "no-rollback",          "the IPA cannot roll back (6.34)")                            \
     X(ROLLBACK_BOTH,       "rollback-both",        "the rollback's result keeps the results before it (5.6)")
 

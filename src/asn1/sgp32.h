@@ -675,6 +675,9 @@ SGP32_TYPES(DER_DECLARE)
 #define SGP32_TAGLIST_NOTIFICATIONS  SLICE("\xa0")                /* stored notifications only */
 #define SGP32_TAGLIST_PROFILE_INFO   SLICE("\x5a\x4f\x9f\x70\x91\x92\x95\x9f\x7b\x9f\x26\x9f\x67")   /* the default,
     5.9.14 */
+/* What peers of v1.0 want otherwise: the empty ProvideEimPackageResultResponse, and what stands before eimSignature where they sign over it. */
+#define SGP32_V1_0_EMPTY_RESPONSE    SLICE("\xbf\x50\x00")
+#define SGP32_V1_0_SIGNATURE_HEAD    SLICE("\x5f\x37\x40")
 #define SGP32_TAGLIST_EID            SLICE("\x5a")                /* of GetEuiccData, ES10b */
 
 /* sgp32_token_tlv -- the association token as it is appended to what is signed (2.11.1.1, 2.11.2.1): 84 LL and the

@@ -7,6 +7,8 @@
 
 #include "crypto/cert.h"
 #include "crypto/key.h"
+#include "eim/interop.h"
+#include "eim/quirks.h"
 
 enum { RESULTS_MAX = OPERATION_QUEUE_MAX };        /* of one answer: more stay on the card, because they are not acknowledged (I7) */
 
@@ -24,7 +26,7 @@ struct slice data_request(struct plan *p)
     struct esipa_from_eim m = { .der.which = esipa_from_eim_is_get_eim_package_response };
     m.get_eim_package_response.der.which = get_eim_package_response_is_ipa_euicc_data_request;
     struct ipa_euicc_data_request *q = &m.get_eim_package_response.ipa_euicc_data_request;
-    q->tag_list = SGP32_TAGLIST_EUICC_DATA_ALL;
+    q->tag_list = p->quirks & (QUIRK_SHORT_TAG_LIST | QUIRK_V1_0) ? SGP32_TAGLIST_EUICC_DATA : SGP32_TAGLIST_EUICC_DATA_ALL;
     q->eim_transaction_id = p->d.data_txid;
     der_set(q, ipa_euicc_data_request, eim_transaction_id);
     if (p->identity->ci_pkid.n) {
@@ -132,6 +134,12 @@ enum eim_err data_accept(struct esipa_work *w, struct tx *t, const struct ipa_eu
         p->d.data_sent_us = p->now;
     }
     if (!error) return OK;
+    if (x->ipa_euicc_data_error_code == IPA_EUICC_DATA_ERROR_INCORRECT_TAG_LIST && !(p->quirks & (QUIRK_SHORT_TAG_LIST | QUIRK_V1_0))) {
+        TRY(quirks_learn(p, QUIRK_SHORT_TAG_LIST, e));         /* unsigned, and so it costs no more than what it could not give */
+        interop_note(p->m->interop, p->now, &p->d.eid, INTEROP_TAG_LIST, "provideEimPackageResult", r->der.raw, 0);
+        p->d.wants |= WANT_DATA;
+        p->d.data_deliveries = 0;
+    }
     const char *name = der_name(ipa_euicc_data_error_names, x->ipa_euicc_data_error_code);
     (void)fail(why, E_STATE, "SGP.32 2.11.2.2", "the IPA answers the data request with %s(%lld)", name ? name : "an error",
                (long long)x->ipa_euicc_data_error_code);

@@ -5,6 +5,7 @@
 #include "crypto/cert.h"
 #include "eim/forward.h"
 #include "eim/interop.h"
+#include "eim/quirks.h"
 #include "eim/slots.h"
 
 #include <string.h>
@@ -56,10 +57,13 @@ enum eim_err eim_open(struct eim **out, struct host *host, const struct eim_sett
     if (rc == OK && !(m->forward = ARENA_NEW(&m->memory, struct forward))) rc = fail(e, E_NOMEM, NULL, "no memory for the outbox");
     if (rc == OK && !(m->calls = ARENA_NEW(&m->memory, struct slots))) rc = fail(e, E_NOMEM, NULL, "no memory for downloads");
     if (rc == OK) rc = interop_open(&m->interop, e);
+    if (rc == OK) rc = quirks_open(&m->quirks, e);
+    if (rc == OK) rc = quirks_refresh(m, true, e);
     if (rc == OK) rc = contacts_open(&m->contacts, e);
     if (rc == OK) rc = quiet_open(&m->quiet, e);
     if (rc != OK) {
         interop_close(m->interop);
+        quirks_close(m->quirks);
         memory = m->memory;
         arena_free(&memory);
         return rc;
@@ -90,6 +94,7 @@ void eim_close(struct eim *m)
     contacts_close(m->contacts);
     quiet_close(m->quiet);
     interop_close(m->interop);
+    quirks_close(m->quirks);
     cert_trust_free(m->trust);
     pthread_rwlock_destroy(&m->lock);
     pthread_mutex_destroy(&m->enrol_lock);

@@ -27,6 +27,7 @@ struct quiet;
 struct forward;
 struct slots;
 struct interop;
+struct quirks;
 
 struct eim {
     /* configuration */
@@ -44,6 +45,7 @@ struct eim {
     struct forward *forward;
     struct slots *calls;
     struct interop *interop;
+    struct quirks *quirks;
     pthread_mutex_t enrol_lock;        /* guards the two below */
     int64_t enrol_window_us;
     unsigned enrol_used;

@@ -6,6 +6,7 @@
 #include "eim/relay.h"
 
 #include "eim/interop.h"
+#include "eim/quirks.h"
 
 enum { TRIES_MAX = 3, OBSERVED_A_SECOND = 200 };
 
@@ -91,6 +92,7 @@ static struct slice answer_acks(struct esipa_work *w)
     for (size_t i = 0; p && i < p->nnotifications; i++)
         if (p->notifications[i].stored && p->notifications[i].forward)
             acks->v[acks->n++] = p->notifications[i].n.seq;
+    if (!acks->n && p && p->quirks & (QUIRK_BARE_EMPTY | QUIRK_V1_0)) return arena_copy(a, SGP32_V1_0_EMPTY_RESPONSE);
     r->der.which = acks->n ? provide_eim_package_result_response_is_eim_acknowledgements
                            : provide_eim_package_result_response_is_empty_response;
     return der_encode(&esipa_from_eim_type, &m, a);

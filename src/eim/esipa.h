@@ -14,6 +14,7 @@ struct exchange {
     struct arena *arena;               /* of the request; everything below may point into it */
     struct slice body;                 /* one EsipaMessageFromIpaToEim */
     const char *host;                  /* TLS SNI, else the Host header without port, else NULL: selects the eIM identity */
+    const char *agent;                 /* the IPA's User-Agent, NULL: none, or the binding has none; not trusted */
     const char *peer;                  /* source address, for logs and clone detection; not trusted */
     void (*done)(struct exchange *x);  /* called exactly once, on any thread, after everything durable is durable (I3) */
     void (*again)(struct exchange *x); /* put it back before the workers; they call esipa_handle again. Called on any thread */
@@ -25,6 +26,7 @@ struct exchange {
     enum eim_err rc;                   /* OK: `reply` answers in a 200, or a 204 if it is empty. Else refuse with err_status(rc) */
     struct err err;                    /* why; also filled with rc OK when an answer refuses something (for the log line) */
     struct slice reply;
+    bool raw_signatures;               /* JSON: this IPA takes signatures of an SM-DP+ without their tag (quirks.h) */
 
     /* what the one log line says */
     const char *message;               /* "getEimPackage", ... or NULL */

@@ -14,6 +14,7 @@
     X(INTEROP_NO_EID,   "no-eid",            "SGP.32 5.14.6",  "a result comes without eidValue: it was found by its certificate or transaction id") \
     X(INTEROP_NOTIFIED, "result-notified",   "SGP.32 5.14.7",  "a result comes by HandleNotification, where it cannot be acknowledged")    \
     X(INTEROP_AGAIN,    "result-again",      "SGP.32 5.14.6",  "a result comes again although it was acknowledged")                       \
+    X(INTEROP_TAG_LIST, "tag-list-refused",  "SGP.32 2.11.1.2","a data request that asks for stored notifications and results is refused") \
     X(INTEROP_UNSIGNED, "unsigned-error",    "SGP.32 2.11.2.1","a package could not be verified by the card, it says (unsigned)")
 enum interop_kind {
 #define X(id, name, clause, what) id,

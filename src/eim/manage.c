@@ -11,6 +11,7 @@
 #include "eim/esipa_int.h"
 #include "eim/interop.h"
 #include "eim/pool.h"
+#include "eim/quirks.h"
 
 /* The row of an EID of the principal's tenant, on an open read. */
 static enum eim_err find(struct eim *m, struct tx *t, const struct principal *p, struct slice text, struct device *d,
@@ -39,6 +40,7 @@ static enum eim_err view(struct eim *m, struct tx *t, struct device_view *v, boo
     TRY(store_hint_list(t, association, &v->hints, a, e));
     TRY(store_quarantine_get(t, association, &v->quarantine, a, e));
     TRY(store_injection_get(t, association, &v->injection, a, e));
+    TRY(quirks_of(m, t, &v->device, NULL, &v->quirks, a, e));
     return store_notification_list(t, association, &v->notifications, a, e);
 }
 
@@ -197,9 +199,12 @@ static enum eim_err judge_now(struct tx *t, struct change *c, const struct devic
     struct euicc_package package;
     struct profile_list known;
     struct rules_state state;
+    int64_t quirks;
     if (c->op.kind == OPK_DOWNLOAD) return OK;
     TRY(der_decode(&euicc_package_type, c->op.request, &package, c->a, e));
     TRY(rotate_judge(c->m, c->id, &package, c->a, e));
+    TRY(quirks_of(c->m, t, d, NULL, &quirks, c->a, e));
+    if (!(c->op.overrides & OVERRIDE_QUIRK)) TRY(quirks_judge(quirks, &package, e));
     if (rules_needs_inventory(&package) && !device_inventory_fresh(d)) return OK;
     TRY(store_profile_list(t, c->association, &known, c->a, e));
     rules_begin(&state, d, &known);

@@ -53,6 +53,7 @@ struct device_view {
     struct hint_list hints;
     struct notification_list notifications;
     struct quarantine quarantine;      /* association 0: it is in none */
+    int64_t quirks;                    /* what it is taken for: its own, and of rules that name no IPA */
     struct injection injection;        /* association 0: it cannot be reached */
 };
 MUST enum eim_err manage_device(struct eim *m, const struct principal *p, struct slice eid, struct device_view *out,
@@ -66,7 +67,7 @@ MUST enum eim_err manage_devices(struct eim *m, const struct principal *p, int64
                                  struct device_page *out, struct arena *a, struct err *e);
 MUST enum eim_err manage_devices_of(struct eim *m, const struct principal *p, const int64_t *associations, size_t n,
                                     struct device_page *out, struct arena *a, struct err *e);
-/* manage_device_change -- {"injection": as in manage_reach_from_json}: what a person may change of a device. */
+/* manage_device_change -- {"injection": as in manage_reach_from_json, "quirks": [names]}: what a person may change of a device. */
 MUST enum eim_err manage_device_change(struct eim *m, const struct principal *p, struct slice eid, const json_t *change, struct arena *a,
                                        struct err *e);
 /* manage_device_push -- push what waits for the device now, with all tries before it. E_STATE: it cannot be reached. */
@@ -81,6 +82,17 @@ MUST enum eim_err manage_quarantine(struct eim *m, const struct principal *p, co
  * out when its device is not the tenant's. NULL: no room. */
 struct interop_row;
 struct interop_row *manage_interop(struct eim *m, const struct principal *p, size_t *n, int64_t *dropped, struct arena *a);
+
+/* ---- known deviations (eim/quirks.h) ---- */
+/* manage_quirks_from_json -- a list of names to enum quirk bits; E_INVALID names the one that there is not. manage_quirks_json -- the inverse. */
+MUST enum eim_err manage_quirks_from_json(const json_t *list, int64_t *out, struct err *e);
+json_t *manage_quirks_json(int64_t quirks);
+/* manage_quirk_rule_from_json -- {"maker","firmware","ipa","quirks":[],"note"}; E_INVALID names the member. Borrows from v. */
+MUST enum eim_err manage_quirk_rule_from_json(const json_t *v, struct quirk_rule *out, struct err *e);
+MUST enum eim_err manage_quirk_rules(struct eim *m, const struct principal *p, struct quirk_rule_list *out, struct arena *a, struct err *e);
+/* manage_quirk_rule_add, _delete -- with their audit entries; other nodes see it within ten seconds. E_LIMIT; E_NOT_FOUND. */
+MUST enum eim_err manage_quirk_rule_add(struct eim *m, const struct principal *p, struct quirk_rule *r, struct arena *a, struct err *e);
+MUST enum eim_err manage_quirk_rule_delete(struct eim *m, const struct principal *p, int64_t id, struct arena *a, struct err *e);
 
 /* ---- another signing key, another certificate to trust (doc/rotation.md) ---- */
 #define ROTATION_STEPS(X)                                                                                       \

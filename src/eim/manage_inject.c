@@ -1,9 +1,10 @@
-/* manage_inject.c -- which devices can be reached, how, and pushing to one now. */
+/* manage_inject.c -- what a person says of a device: whether and how it can be reached, how it deviates; and pushing to one now. */
 #include "eim/manage.h"
 
 #include "crypto/cert.h"
 #include "eim/esipa_int.h"
 #include "eim/listed.h"
+#include "eim/quirks.h"
 
 enum { TRUST_MAX = 16384 };
 
@@ -54,7 +55,8 @@ struct change {
     struct eim *m;
     const struct principal *p;
     int64_t association;
-    const struct reach *reach;         /* NULL: push */
+    const struct reach *reach;         /* NULL: stays as it is */
+    int64_t quirks;                    /* -1: stay as they are */
     struct arena *a;
 };
 
@@ -82,12 +84,24 @@ static enum eim_err lock(struct tx *t, struct change *c, struct device *d, struc
     return store_injection_get(t, c->association, i, c->a, e);
 }
 
-static enum eim_err reach_apply(struct tx *t, struct store_job *job, struct err *e)
+static enum eim_err change_quirks(struct tx *t, struct change *c, struct device *d, struct err *e)
+{
+    char *names = quirks_text(c->quirks, c->a);
+    if (!names) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
+    if (d->quirks == c->quirks) return OK;
+    d->quirks = c->quirks;
+    TRY(store_device_update(t, d, e));
+    return note(t, c, d, "device.quirks", slice_str(names), e);
+}
+
+static enum eim_err change_apply(struct tx *t, struct store_job *job, struct err *e)
 {
     struct change *c = (struct change *)job;
     struct device d;
     struct injection i;
     TRY(lock(t, c, &d, &i, e));
+    if (c->quirks >= 0) TRY(change_quirks(t, c, &d, e));
+    if (!c->reach) return OK;
     if (i.association) TRY(store_injection_delete(t, c->association, e));
     if (!c->reach->address.n) return i.association ? note(t, c, &d, "device.not_reached", (struct slice){ 0 }, e) : OK;
     i = (struct injection){ .association = c->association, .tenant = d.tenant, .address = c->reach->address, .binding = c->reach->binding,
@@ -103,16 +117,18 @@ enum eim_err manage_device_change(struct eim *m, const struct principal *p, stru
     struct reach reach = { 0 };
     const char *name;
     json_t *v;
-    const json_t *injection = NULL;
     TRY(find(&c, m, p, eid, a, e));
+    c.quirks = -1;
     json_object_foreach((json_t *)(uintptr_t)change, name, v) {
-        if (strcmp(name, "injection")) return fail_field(e, E_INVALID, NULL, name, "no such member can be changed");
-        injection = v;
-        TRY(manage_reach_from_json(v, &reach, a, e));
+        if (!strcmp(name, "quirks")) TRY(manage_quirks_from_json(v, &c.quirks, e));
+        else if (strcmp(name, "injection")) return fail_field(e, E_INVALID, NULL, name, "no such member can be changed");
+        else {
+            c.reach = &reach;
+            TRY(manage_reach_from_json(v, &reach, a, e));
+        }
     }
-    if (!injection) return fail(e, E_INVALID, NULL, "nothing to change: injection may be given");
-    c.reach = &reach;
-    c.job.apply = reach_apply;
+    if (!c.reach && c.quirks < 0) return fail(e, E_INVALID, NULL, "nothing to change: injection or quirks may be given");
+    c.job.apply = change_apply;
     return store_run(m->host->store, &c.job, e);
 }
 

@@ -6,6 +6,7 @@
 #include "eim/esipa_int.h"
 
 #include "crypto/signer.h"
+#include "eim/quirks.h"
 
 /* The token under the signature (spec 3.4, I11): the proven one; for a package that changes nothing, a candidate heard unsigned is
  * tried once; with neither, 0. What people ordered is never signed with a candidate: anybody can name one, and a card that refuses
@@ -28,6 +29,18 @@ static bool changes_nothing(struct slice request, struct arena *a)
     return der_decode(&euicc_package_type, request, &p, a, &e) == OK && ops_is_inventory(&p);
 }
 
+/* The operations as this device takes them: written anew only for one that takes certificates whole, and before anything is signed (I1). */
+static enum eim_err as_taken(struct plan *p, struct slice request, struct slice *out, struct err *e)
+{
+    struct euicc_package v;
+    *out = request;
+    if (!(p->quirks & QUIRK_WHOLE_CERTIFICATE)) return OK;
+    TRY(der_decode(&euicc_package_type, request, &v, p->arena, e));
+    if (v.der.which != euicc_package_is_eco_list) return OK;
+    *out = der_encode_certs_whole(&euicc_package_type, &v, p->arena);
+    return out->p ? OK : fail(e, E_NOMEM, NULL, "no room for a package");
+}
+
 enum eim_err package_sign(struct plan *p, struct operation *o, struct err *e)
 {
     const char *key = arena_str(p->arena, p->d.signing_key.n ? p->d.signing_key : p->identity->signing_key);
@@ -44,7 +57,9 @@ enum eim_err package_sign(struct plan *p, struct operation *o, struct err *e)
         .eim_transaction_id = o->txid,
     };
     der_set(&tbs, euicc_package_signed, eim_transaction_id);
-    der_verbatim_choice(&tbs.euicc_package.der, o->request);
+    struct slice operations;
+    TRY(as_taken(p, o->request, &operations, e));
+    der_verbatim_choice(&tbs.euicc_package.der, operations);
     struct slice signed_part = der_encode(&euicc_package_signed_type, &tbs, p->arena);
     if (!signed_part.p) return fail(e, E_NOMEM, NULL, "no room for a package");
 

@@ -38,6 +38,8 @@ struct plan {
     const struct identity *identity;
     struct eim_settings set;
 
+    int64_t quirks;                                /* what the device is taken for: quirks_of */
+
     struct device d;                               /* as it will be; version as read */
     bool device_dirty, device_insert;
     struct plan_op *ops[PLAN_OPS];                 /* in the arena: few plans touch more than one or two */

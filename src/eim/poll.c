@@ -8,6 +8,7 @@
  * and else "noEimPackageAvailable", which must cost one indexed read, or none while the row is known to be as it was (quiet.c): the plan is
  * only made once something is to be written. */
 #include "eim/esipa_int.h"
+#include "eim/quirks.h"
 
 #include <stdio.h>
 
@@ -296,6 +297,22 @@ static bool nothing_pending(const struct device *d, const struct get_eim_package
            (!der_has(r, get_eim_package_request, r_plmn) || slice_eq(r->r_plmn, d->rplmn));
 }
 
+/* v1.0 has rPLMN at the tag that later versions give to stateChangeCause; a cause alone is nothing that an IPA of those says (spec 0.1). */
+static enum eim_err read_as_meant(struct esipa_work *w, struct tx *t, const struct device *d, struct get_eim_package_request *r, struct err *e)
+{
+    int64_t quirks;
+    if (!der_has(r, get_eim_package_request, state_change_cause) || der_has(r, get_eim_package_request, notify_state_change)) return OK;
+    TRY(quirks_of(w->m, t, d, w->x->agent, &quirks, w->x->arena, e));
+    if (!(quirks & QUIRK_V1_0)) return OK;
+    uint8_t *plmn = arena_alloc(w->x->arena, 3);
+    if (!plmn) return fail(e, E_NOMEM, NULL, "no room for a network");
+    for (int i = 0; i < 3; i++) plmn[i] = (uint8_t)(r->state_change_cause >> (16 - 8 * i));
+    r->r_plmn = slice_of(plmn, 3);
+    der_set(r, get_eim_package_request, r_plmn);
+    der_unset(r, get_eim_package_request, state_change_cause);
+    return OK;
+}
+
 static void answer_nothing(struct esipa_work *w, int64_t association)
 {
     if (!w->x->injected) {
@@ -307,11 +324,12 @@ static void answer_nothing(struct esipa_work *w, int64_t association)
 }
 
 static void poll_known(struct esipa_work *w, struct tx *t, const struct identity *id, struct device *d, uint64_t mark,
-                       const struct get_eim_package_request *r)
+                       struct get_eim_package_request *r)
 {
     struct exchange *x = w->x;
     struct err e = { 0 };
-    if (nothing_pending(d, r)) {
+    enum eim_err rc = read_as_meant(w, t, d, r, &e);
+    if (rc == OK && nothing_pending(d, r)) {
         store_read_end(t);
         quiet_note(w->m->quiet, d->association, mark);
         answer_nothing(w, d->association);
@@ -319,9 +337,12 @@ static void poll_known(struct esipa_work *w, struct tx *t, const struct identity
     }
     if (!x->injected) contacts_note(w->m->contacts, d->association, eim_now(w->m));
     w->plan = ARENA_NEW(x->arena, struct plan);
-    enum eim_err rc = w->plan ? OK : fail(&e, E_NOMEM, NULL, "no room for a plan");
+    if (rc == OK && !w->plan) rc = fail(&e, E_NOMEM, NULL, "no room for a plan");
     if (rc == OK) {
         plan_begin(w->plan, w->m, id, d, x->arena);
+        rc = quirks_of(w->m, t, d, x->agent, &w->plan->quirks, x->arena, &e);
+    }
+    if (rc == OK) {
         if (!x->injected) note_request(w->plan, r);
         rc = choose(w, t, &e);
     }
@@ -351,7 +372,8 @@ void poll_handle(struct esipa_work *w, const struct get_eim_package_request *r)
 
     int64_t association = model_association(id->association_key, &x->eid);
     uint64_t mark = store_device_mark(w->m->host->store, association);
-    bool plain = !der_has(r, get_eim_package_request, notify_state_change) && !der_has(r, get_eim_package_request, r_plmn);
+    bool plain = !der_has(r, get_eim_package_request, notify_state_change) && !der_has(r, get_eim_package_request, r_plmn) &&
+                 !der_has(r, get_eim_package_request, state_change_cause);
     if (plain && quiet_is(w->m->quiet, association, mark)) {
         if (!x->injected) COUNT(w->m, polls_quiet);
         answer_nothing(w, association);
@@ -366,7 +388,8 @@ void poll_handle(struct esipa_work *w, const struct get_eim_package_request *r)
     }
     rc = store_device_get(t, association, &d, x->arena, &x->err);
     if (rc == OK && d.association && !memcmp(d.eid.b, x->eid.b, sizeof d.eid.b)) {
-        poll_known(w, t, id, &d, mark, r);
+        struct get_eim_package_request own = *r;
+        poll_known(w, t, id, &d, mark, &own);
         return;
     }
     store_read_end(t);

@@ -5,6 +5,7 @@
 #include "eim/esipa_int.h"
 
 #include "crypto/cert.h"
+#include "eim/quirks.h"
 
 static void answer_error(struct esipa_work *w, int64_t code, const char *name)
 {
@@ -88,8 +89,9 @@ static void accept_known(struct esipa_work *w, struct tx *t, const struct identi
             w->plan->d.first_contact_us = w->plan->now;
             w->plan->device_dirty = true;
         }
-        rc = accept(w, t, r, &why, &e);
+        rc = quirks_of(w->m, t, d, x->agent, &w->plan->quirks, x->arena, &e);
     }
+    if (rc == OK) rc = accept(w, t, r, &why, &e);
     store_read_end(t);
     x->err = rc == OK ? why : e;
     if (rc == OK) work_commit(w);

@@ -12,6 +12,7 @@
 #include "eim/compact.h"
 #include "eim/es9.h"
 #include "eim/pool.h"
+#include "eim/quirks.h"
 #include "eim/refusal.h"
 #include "eim/slots.h"
 
@@ -564,7 +565,10 @@ static enum eim_err reading(struct esipa_work *w, struct relay *r, enum eim_err 
 /* A device in quarantine may only end what it began. */
 static enum eim_err prepare(struct esipa_work *w, struct relay *r, struct tx *t)
 {
+    int64_t quirks = 0;
     TRY(r->f == INITIATE ? prepare_initiate(w, r, t) : prepare_later(w, r, t));
+    if (r->d.association) TRY(quirks_of(w->m, t, &r->d, w->x->agent, &quirks, w->x->arena, &w->x->err));
+    w->x->raw_signatures = quirks & QUIRK_RAW_SIGNATURE;
     if (r->d.quarantine_us && r->f != CANCEL) wrong(r, UNDEFINED, "the device is in quarantine");
     return OK;
 }

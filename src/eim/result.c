@@ -6,6 +6,7 @@
  * again and applied never. A second, different result for one counter is refused unless it tells of a rollback (5.6). */
 #include "eim/esipa_int.h"
 #include "eim/interop.h"
+#include "eim/quirks.h"
 
 #include "crypto/verify.h"
 #include "eim/ops.h"
@@ -56,7 +57,26 @@ static enum eim_err find_operation(struct plan *p, struct tx *t, const struct re
     return *out ? OK : fail(e, E_LIMIT, NULL, "more than %d operations touched at once", PLAN_OPS);
 }
 
-/* Does the signature verify with a token that this association can have? The proven one is stored (I11). */
+/* v1.0 signs its result over the package's eimSignature where later versions have the token (spec 0.1, 3.6). Whether with its tag was not to be
+ * learnt: both are tried, and either binds the result to our very package. */
+static bool verify_v1_0(const struct public_key *key, const struct operation *o, const struct received *r, struct arena *a)
+{
+    struct euicc_package_request sent;
+    struct err ignored = { 0 };
+    if (der_decode(&euicc_package_request_type, o->package, &sent, a, &ignored) != OK) return false;
+    struct slice with[] = { r->tbs, SGP32_V1_0_SIGNATURE_HEAD, sent.eim_signature }, bare[] = { r->tbs, sent.eim_signature };
+    return verify_signature(key, with, 3, r->signature, &ignored) == OK || verify_signature(key, bare, 2, r->signature, &ignored) == OK;
+}
+
+/* The token is proven (I11): what the eUICC signed answers a package that it had verified with it, or is signed over it. */
+static void proven(struct plan *p, int64_t token)
+{
+    if (token == p->d.token || (!token && p->d.token == DEVICE_TOKEN_NONE)) return;
+    p->d.token = token ? token : DEVICE_TOKEN_NONE;
+    p->device_dirty = true;
+}
+
+/* Does the signature verify with a token that this association can have? The proven one is stored. */
 static bool verify(struct plan *p, const struct operation *o, const struct received *r, struct err *why)
 {
     struct public_key *key;
@@ -70,10 +90,11 @@ static bool verify(struct plan *p, const struct operation *o, const struct recei
         struct err last = { 0 };
         ok = verify_with_token(key, r->tbs, tokens[i], r->signature, &last) == OK;
         if (!ok) *why = last;
-        else if (tokens[i] != p->d.token && (tokens[i] || p->d.token != DEVICE_TOKEN_NONE)) {
-            p->d.token = tokens[i] ? tokens[i] : DEVICE_TOKEN_NONE;
-            p->device_dirty = true;
-        }
+        else proven(p, tokens[i]);
+    }
+    if (!ok && p->quirks & QUIRK_V1_0 && verify_v1_0(key, o, r, p->arena)) {
+        ok = true;
+        proven(p, o->token);
     }
     public_key_free(key);
     if (ok) *why = (struct err){ 0 };
@@ -147,6 +168,8 @@ static enum eim_err step_proves(struct plan *p, struct tx *t, const struct opera
 {
     bool ok = ops_step_done(s, r);
     bool changed = false;
+    if (s->der.which == psmo_is_enable && r->der.which == euicc_result_data_is_enable_result && r->enable_result == ENABLE_RESULT_ROLLBACK_NOT_AVAILABLE)
+        TRY(quirks_learn(p, QUIRK_NO_ROLLBACK, e));
     if (s->der.which == psmo_is_enable && ok) {
         enabled_is(p, o, s->enable.iccid);
         changed = true;

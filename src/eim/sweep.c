@@ -4,6 +4,7 @@
  * index would cost two random writes in every round trip; instead the sweep reads on through the table, some thousand rows a second, so that
  * a million devices are looked at every few minutes. What is due is then judged on the locked row. */
 #include "eim/esipa_int.h"
+#include "eim/quirks.h"
 
 enum { DUE_BATCH = 64 };
 
@@ -118,6 +119,7 @@ enum eim_err eim_sweep(struct eim *m, unsigned rows, struct err *e)
         rc = contacts_flush(m->contacts, m->host->store, e);
         if (rc == OK) m->flushed_us = eim_now(m);
     }
+    if (rc == OK) rc = quirks_refresh(m, false, e);
     arena_init(&a, 64 << 10);
     arena_init(&work, 4 << 20);
     if (rc == OK) rc = expire_sessions(m, e);

@@ -159,7 +159,7 @@ void door_serve(struct esipa_door *d, const struct door_binding *b, const void *
     if (q) {
         *q = (struct door_request){ .door = d, .binding = b, .function = function, .http = x, .number = number,
                                     .begun_us = d->env->now(d->env), .read = !b->read,
-                                    .x = { .arena = x->arena, .host = host_name(x), .peer = x->req.peer,
+                                    .x = { .arena = x->arena, .host = host_name(x), .agent = http_header(&x->req, "user-agent"), .peer = x->req.peer,
                                            .done = done, .again = again, .slow = d->slow ? slow : NULL, .door = d } };
         if (q->read) q->x.body = x->req.body;
         if (work_submit(d->work, run, q)) return;

@@ -432,7 +432,7 @@ static const char *json_name(const struct der_field *f)
 }
 
 /* put_component -- component or arm i of a value of type t at v, whose TLV is raw. */
-static void put_component(json_t *o, const struct der_type *t, uint32_t i, const void *v, struct slice raw)
+static void put_component(json_t *o, const struct der_type *t, uint32_t i, const void *v, struct slice raw, bool raw_signatures)
 {
     const struct der_field *f = &t->fields[i];
     const uint8_t *at = (const uint8_t *)v + f->off;
@@ -442,26 +442,28 @@ static void put_component(json_t *o, const struct der_type *t, uint32_t i, const
     else if (f->kind == DER_UTF8) jsonout_text(o, key, *(const struct slice *)(const void *)at);
     else if (f->type == &ctx_params1_type)       /* a CHOICE without a tag of its own: its TLV is that of its arm */
         jsonout_base64(o, key, der_component(f->type, tlv, ((const struct der_choice *)(const void *)at)->which - 1));
+    else if (raw_signatures && (!strcmp(key, "serverSignature1") || !strcmp(key, "smdpSignature2")))
+        jsonout_base64(o, key, *(const struct slice *)(const void *)at);
     else if (strcmp(key, "transactionId") == 0) jsonout_hex(o, key, *(const struct slice *)(const void *)at);
     else jsonout_base64(o, key, tlv);
 }
 
 /* put_answer -- the members for arm `i` of the answer c, a CHOICE of type t. */
-static void put_answer(json_t *o, const struct esipa_json_function *f, const struct der_type *t, const struct der_choice *c)
+static void put_answer(json_t *o, const struct esipa_json_function *f, const struct der_type *t, const struct der_choice *c, bool raw_signatures)
 {
     uint32_t i = c->which - 1;
     const struct der_type *ok = t->fields[i].type;
     const struct der_seq *v = (const void *)((const uint8_t *)c + t->fields[i].off);
     if (t->fields[i].kind == DER_SEQ && ok->nfields == 0) return;          /* emptyResponse, cancelSessionOk */
     if (f->arms) {
-        put_component(o, t, i, c, c->raw);
+        put_component(o, t, i, c, c->raw, raw_signatures);
         return;
     }
     for (uint32_t j = 0; j < ok->nfields; j++)
-        if (v->has >> j & 1) put_component(o, ok, j, v, v->raw);
+        if (v->has >> j & 1) put_component(o, ok, j, v, v->raw, raw_signatures);
 }
 
-enum eim_err esipa_json_write(const struct esipa_json_function *f, struct slice reply, struct slice *text, struct arena *a, struct err *e)
+enum eim_err esipa_json_write(const struct esipa_json_function *f, struct slice reply, bool raw_signatures, struct slice *text, struct arena *a, struct err *e)
 {
     *text = (struct slice){ 0 };
     if (!reply.n) return OK;
@@ -479,7 +481,7 @@ enum eim_err esipa_json_write(const struct esipa_json_function *f, struct slice 
         bool failed = what->kind == DER_INT && f->answer != esipa_from_eim_is_get_eim_package_response;
         if (failed) put_error(o, f, *(const int64_t *)(const void *)((const uint8_t *)c + what->off));
         else put_header(o, NULL, NULL);
-        if (!failed || f->arms) put_answer(o, f, arm->type, c);
+        if (!failed || f->arms) put_answer(o, f, arm->type, c, raw_signatures);
         *text = jsonout_dump(o, a);
         json_decref(o);
         if (!text->p) rc = fail(e, E_NOMEM, NULL, "no room for the answer");
@@ -503,7 +505,7 @@ static void write_body(struct door_request *q)
     struct exchange *x = &q->x;
     struct slice reply = x->rc == OK ? x->reply : (struct slice){ 0 };
     struct err e = { 0 };
-    if (x->rc == OK && (x->rc = esipa_json_write(q->function, reply, &x->reply, x->arena, &e)) != OK) x->err = e;
+    if (x->rc == OK && (x->rc = esipa_json_write(q->function, reply, x->raw_signatures, &x->reply, x->arena, &e)) != OK) x->err = e;
     if (x->rc == OK) return;
     x->reply = (struct slice){ 0 };
     if (err_status(x->rc) >= 500) return;

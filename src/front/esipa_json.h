@@ -31,7 +31,8 @@ const struct esipa_json_function *esipa_json_function(const char *name);
 MUST enum eim_err esipa_json_read(const struct esipa_json_function *f, struct slice text, struct slice *message, struct arena *a, struct err *e);
 
 /* esipa_json_write -- the JSON of an EsipaMessageFromEimToIpa that answers this function, in `a`; an empty reply gives empty text.
- * E_INTERNAL when it is no answer of this function; E_NOMEM. */
-MUST enum eim_err esipa_json_write(const struct esipa_json_function *f, struct slice reply, struct slice *text, struct arena *a, struct err *e);
+ * raw_signatures: serverSignature1 and smdpSignature2 without their tag (eim/quirks.h). E_INTERNAL when it is no answer of this function; E_NOMEM. */
+MUST enum eim_err esipa_json_write(const struct esipa_json_function *f, struct slice reply, bool raw_signatures, struct slice *text,
+                                    struct arena *a, struct err *e);
 
 #endif

@@ -258,6 +258,7 @@ enum eim_err rest_device_get(struct rest_call *c, struct err *e)
     json_object_set_new(o, "hints", hints(&v.hints));
     json_object_set_new(o, "notifications", notifications(&v.notifications));
     json_object_set_new(o, "injection", injection(&v.injection, c->arena));
+    json_object_set_new(o, "quirks", manage_quirks_json(v.quirks));
     return rest_reply_json(c, o, e);
 }
 

@@ -69,6 +69,8 @@ struct device {
     int64_t retry_us;                              /* no inventory of our own before this: the last one failed */
     int64_t quarantine_us;                         /* since when nothing but inventories is signed for it; 0 = it is in none */
 
+    int64_t quirks;                                /* how it deviates from the specification: enum quirk bits (eim/quirks.h) */
+
     /* outstanding IpaEuiccDataRequest */
     struct slice data_txid;                        /* 16 bytes, or empty */
     int64_t data_deliveries, data_sent_us;

@@ -75,7 +75,8 @@ const char *operation_origin_name(enum operation_origin o);
     X(OVERRIDE_LAST_WAY_TO_EIM,    2, "last_way_to_eim")    \
     X(OVERRIDE_PREFLIGHT_MEMORY,   4, "preflight_memory")   \
     X(OVERRIDE_PREFLIGHT_VERSION,  8, "preflight_version")  \
-    X(OVERRIDE_PREFLIGHT_OPERATOR, 16, "preflight_operator")
+    X(OVERRIDE_PREFLIGHT_OPERATOR, 16, "preflight_operator") \
+    X(OVERRIDE_QUIRK,             32, "quirk")
 enum operation_override {
 #define X(name, bit, text) name = bit,
     OPERATION_OVERRIDES(X)

@@ -26,6 +26,7 @@
 #include "model/outbox.h"
 #include "model/pool.h"
 #include "model/profile_order.h"
+#include "model/quirk.h"
 #include "model/relay.h"
 #include "model/smdp.h"
 
@@ -117,6 +118,13 @@ struct quarantine { int64_t association, tenant, at_us; struct slice principal, 
 MUST enum eim_err store_quarantine_put(struct tx *t, const struct quarantine *q, struct err *e);
 MUST enum eim_err store_quarantine_get(struct tx *t, int64_t association, struct quarantine *out, struct arena *a, struct err *e);   /* association 0 = none */
 MUST enum eim_err store_quarantine_delete(struct tx *t, int64_t association, struct err *e);
+
+/* ---- rules about devices that deviate from the specification (model/quirk.h), by id ---- */
+struct quirk_rule_list { struct quirk_rule *v; size_t n; };
+/* store_quirk_rules -- up to `limit` rules of a tenant; tenant 0: of all. */
+MUST enum eim_err store_quirk_rules(struct tx *t, int64_t tenant, unsigned limit, struct quirk_rule_list *out, struct arena *a, struct err *e);
+MUST enum eim_err store_quirk_rule_add(struct tx *t, const struct quirk_rule *r, struct err *e);
+MUST enum eim_err store_quirk_rule_delete(struct tx *t, int64_t tenant, int64_t id, bool *was, struct err *e);
 
 /* ---- labels: (association, name) -> value ---- */
 struct label_list { struct label *v; size_t n; };

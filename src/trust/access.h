@@ -16,6 +16,7 @@
     X(PERM_DEVICE_REMOVE,    "device_remove",    "remove devices")                                  \
     X(PERM_QUARANTINE,       "quarantine",       "put devices into quarantine and let them out")    \
     X(PERM_ROTATE,           "rotate",           "give devices another signing key or TLS trust")           \
+    X(PERM_QUIRK_MANAGE,     "quirk_manage",     "say which kinds of devices deviate from the specification") \
     X(PERM_HANDOVER,         "handover",         "give devices to another eIM")                     \
     X(PERM_OPERATION_READ,   "operation_read",   "see operations")                                  \
     X(PERM_OPERATION_CREATE, "operation_create", "order operations on devices")                     \

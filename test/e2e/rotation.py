@@ -78,6 +78,31 @@ def what_makers_do_otherwise_is_reported():
 
 
 @case
+def a_kind_of_devices_is_said_to_follow_v1_0():
+    old = Fleet(1, seed=35, directory=fleet.dir)
+    eid = old.enrol(server)[0]
+    op = server.post("/v1/devices/%s/operations" % eid, {"psmos": [{"enable": {"iccid": old.iccids(0)["Operator B"]}}]})["id"]
+    rule = server.eimctl("quirk", "add", "v1.0", "--maker", eid, "--ipa", "gsma-rsp-ipad", "--note", "the old ones")
+    same(rule.status, 0, rule)
+    listed = server.eimctl("quirk", "list").text
+    check("v1.0" in listed and "1 rules" in listed and eid in listed and "the old ones" in listed, listed)
+    old.run(server, "--quirk", "v1.0")
+    same(server.get("/v1/operations/" + op)["state"], "done")
+    same(server.get("/v1/devices/" + eid)["quirks"], [], "no IPA is speaking when it is looked at")
+    same(server.eimctl("quirk", "remove", rule.text.strip()).status, 0)
+    same(server.eimctl("quirk", "remove", rule.text.strip()).status, 1)
+    same(server.eimctl("quirk", "device", eid, "v1.0,no-rollback").text, eid + " no-rollback,v1.0\n")
+    same(server.api("POST", "/v1/devices/%s/operations" % eid, {"psmos": [{"unsetFallbackAttribute": {}}]}).status, 422)
+    same(server.eimctl("quirk", "device", eid).text, eid + " has no quirks\n")
+    for body in ({"quirks": ["v1.0"]}, {"maker": "8904", "quirks": ["v9"]}, {"maker": "x", "quirks": ["v1.0"]}):
+        same(server.api("POST", "/v1/quirks", body).status, 400, body)
+    same(server.api("PATCH", "/v1/devices/" + eid, {"quirks": ["v9"]}).status, 400)
+    same(server.api("PATCH", "/v1/devices/" + eid, {}).status, 400)
+    actions = [e["action"] for e in server.get("/v1/audit?limit=500")["items"]]
+    check({"quirk_rule.added", "quirk_rule.removed", "device.quirks"} <= set(actions), sorted(set(actions)))
+
+
+@case
 def what_is_wrong_is_refused():
     for body in ({"where": "true"}, {"where": "true", "what": "x"}, {"where": "nope(", "what": "signing_key"}, {"where": "true", "what": "signing_key", "dry_run": 1}):
         same(server.api("POST", "/v1/rotation", body).status, 400, body)

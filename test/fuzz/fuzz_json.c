@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         if (rc != OK && rc != E_NOMEM) abort();
     } else if (!e.code) abort();
     e = (struct err){ 0 };
-    if (esipa_json_write(f, in, &out, &a, &e) == OK && out.n) {
+    if (esipa_json_write(f, in, false, &out, &a, &e) == OK && out.n) {
         if (json_read(out, SIZE_MAX, &o, &e) != OK) abort();
         json_decref(o);
     }

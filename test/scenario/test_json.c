@@ -42,7 +42,7 @@ static enum sim_reply post_json(void *arg, struct slice request, struct slice *r
     field_post(&f, message);
     if (f.lose_reply && --f.lose_reply == 0) return SIM_LOST;
     if (f.last_rc != OK) return err_status(f.last_rc) == 503 ? SIM_LOST : SIM_REFUSED;
-    assert_ok(esipa_json_write(function, f.last_reply, &json, &texts, &e));
+    assert_ok(esipa_json_write(function, f.last_reply, false, &json, &texts, &e));
     assert_true(sim_json_reply(name, json, reply, a));
     return SIM_REPLY;
 }

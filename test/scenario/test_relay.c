@@ -307,7 +307,7 @@ static void say(const struct esipa_from_ipa *m)
         assert_ok(esipa_json_read(esipa_json_function(name), request, &again, &smdp.memory, &e));
         field_post(&f, again);
         assert_int_equal(f.last_rc, OK);
-        assert_ok(esipa_json_write(esipa_json_function(name), f.last_reply, &text, &smdp.memory, &e));
+        assert_ok(esipa_json_write(esipa_json_function(name), f.last_reply, false, &text, &smdp.memory, &e));
         look_at_json(name, text);
     } else field_post(&f, der);
     assert_int_equal(f.last_rc, OK);

@@ -63,9 +63,35 @@ static const char *const functions[] = {                   /* by arm of EsipaMes
     [esipa_from_eim_is_provide_eim_package_result_response] = "provideEimPackageResult",
 };
 
+/* The signatures of an SM-DP+ for IPAs that take them bare: the same 64 octets without 5F37 40, and everything else as it was. */
+static size_t bare_signatures(const char *function, struct slice der, struct slice usual, struct arena *a)
+{
+    static const char *const names[] = { "serverSignature1", "smdpSignature2" };
+    struct slice text;
+    struct err e = { 0 };
+    size_t n = 0;
+    assert_ok(esipa_json_write(esipa_json_function(function), der, true, &text, a, &e));
+    json_t *one = json_loadb((const char *)usual.p, usual.n, 0, NULL), *other = json_loadb((const char *)text.p, text.n, 0, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        json_t *was = json_object_get(one, names[i]), *is = json_object_get(other, names[i]);
+        if (!was) continue;
+        uint8_t whole[128], bare[128];
+        assert_int_equal(slice_from_b64(json_slice(was), whole, sizeof whole), 67);
+        assert_int_equal(slice_from_b64(json_slice(is), bare, sizeof bare), 64);
+        assert_memory_equal(whole + 3, bare, 64);
+        json_object_set(other, names[i], was);
+        n++;
+    }
+    assert_true(json_equal(one, other));
+    json_decref(one);
+    json_decref(other);
+    return n;
+}
+
 static void every_answer_carries_the_message_of_the_other_binding(void **state)
 {
     (void)state;
+    size_t signatures = 0;
     json_t *all = vectors_load("esipa.json"), *v;
     size_t i, n = 0;
     json_array_foreach(all, i, v) {
@@ -77,15 +103,17 @@ static void every_answer_carries_the_message_of_the_other_binding(void **state)
         assert_ok(der_decode(&esipa_from_eim_type, der, m, a, &e));
         const char *function = functions[m->der.which];
         if (m->der.which == esipa_from_eim_is_transfer_eim_package_request) continue;      /* never an answer */
-        assert_ok(esipa_json_write(esipa_json_function(function), der, &json, a, &e));
+        assert_ok(esipa_json_write(esipa_json_function(function), der, false, &json, a, &e));
         if (!sim_json_reply(function, json, &back, a)) fail_msg("%s: %.*s", vectors_text(v, "name"), (int)json.n, (const char *)json.p);
         assert_same(vectors_text(v, "name"), back, der);
+        signatures += bare_signatures(function, der, json, a);
         for (size_t k = 1; k < sizeof functions / sizeof functions[0]; k++)
             if (functions[k] && functions[k] != function)
-                assert_refused(E_INTERNAL, esipa_json_write(esipa_json_function(functions[k]), der, &json, a, &e));
+                assert_refused(E_INTERNAL, esipa_json_write(esipa_json_function(functions[k]), der, false, &json, a, &e));
         n++;
     }
     assert_int_equal(n, 55);
+    assert_true(signatures >= 2);
     json_decref(all);
 }
 
@@ -310,7 +338,7 @@ static void assert_text(const char *function, const char *hex, const char *want)
     struct arena *a = fresh();
     struct err e = { 0 };
     struct slice text;
-    assert_ok(esipa_json_write(esipa_json_function(function), unhex(a, hex), &text, a, &e));
+    assert_ok(esipa_json_write(esipa_json_function(function), unhex(a, hex), false, &text, a, &e));
     if (!slice_eq(text, slice_str(want))) fail_msg("%s: %.*s", hex, (int)text.n, (const char *)text.p);
 }
 

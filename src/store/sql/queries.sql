@@ -68,6 +68,7 @@ ON CONFLICT (id) DO UPDATE SET @identity(set);
 --   rplmn bytes
 --   signing_key text
 --   tls_trust text
+--   quirks int
 
 -- name: device_get(association) -> device
 SELECT @device FROM device WHERE association = $association;
@@ -117,6 +118,29 @@ SELECT @quarantine FROM quarantine WHERE association = $association;
 
 -- name: quarantine_delete(association)
 DELETE FROM quarantine WHERE association = $association;
+
+-- row quirk_rule: struct quirk_rule
+--   id int
+--   tenant int
+--   quirks int
+--   created_us int
+--   maker text
+--   firmware text
+--   ipa text
+--   principal text
+--   note text
+
+-- name: quirk_rules(tenant, limit) -> quirk_rule
+SELECT @quirk_rule FROM quirk_rule WHERE tenant = $tenant ORDER BY id LIMIT $limit;
+
+-- name: quirk_rules_all(limit) -> quirk_rule
+SELECT @quirk_rule FROM quirk_rule ORDER BY id LIMIT $limit;
+
+-- name: quirk_rule_insert(quirk_rule)
+INSERT INTO quirk_rule (@quirk_rule) VALUES (@quirk_rule(values));
+
+-- name: quirk_rule_delete(tenant, id)
+DELETE FROM quirk_rule WHERE tenant = $tenant AND id = $id;
 
 -- row label: struct label
 --   name text
