@@ -83,6 +83,13 @@ MUST enum eim_err manage_quarantine(struct eim *m, const struct principal *p, co
 struct interop_row;
 struct interop_row *manage_interop(struct eim *m, const struct principal *p, size_t *n, int64_t *dropped, struct arena *a);
 
+/* manage_export -- a page of the whole inventory, for another eIM or another place of this one, with its audit entry: all that manage_enrol could
+ * take in, and what proves the profiles. `spki`: the device's key, empty when it has none. `cursor` as in manage_devices. */
+struct export_item { struct device_view view; struct operation inventory; struct slice spki; };
+struct export_page { struct export_item *v; size_t n; int64_t next; const struct identity *identity; };
+MUST enum eim_err manage_export(struct eim *m, const struct principal *p, int64_t cursor, unsigned limit, struct export_page *out, struct arena *a,
+                                struct err *e);
+
 /* ---- known deviations (eim/quirks.h) ---- */
 /* manage_quirks_from_json -- a list of names to enum quirk bits; E_INVALID names the one that there is not. manage_quirks_json -- the inverse. */
 MUST enum eim_err manage_quirks_from_json(const json_t *list, int64_t *out, struct err *e);

@@ -142,6 +142,8 @@ static const struct rest_route routes[] = {
       .doc = "the audit log, oldest first" },
     { "GET", "/v1/evidence", PERM_EVIDENCE_EXPORT, rest_evidence, .query = PAGE, .request = "", .reply = "Page of Evidence",
       .doc = "what proves the devices' profiles: packages, results and certificates, exact bytes" },
+    { "POST", "/v1/inventory-export", PERM_INVENTORY_EXPORT, rest_inventory_export, .query = PAGE, .body = BODY_JSON, .body_max = SMALL_MAX,
+      .request = "ExportPageOrder", .reply = "ExportPage", .doc = "a signed page of the whole inventory, for another eIM" },
     { "GET", "/v1/audit/key", PERM_AUDIT_READ, rest_audit_key, .request = "", .reply = "AuditKey",
       .doc = "the key that the log's tree heads verify with" },
     { "GET", "/v1/audit/head", PERM_AUDIT_READ, rest_audit_head, .request = "", .reply = "text",

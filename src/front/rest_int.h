@@ -102,6 +102,7 @@ enum eim_err rest_role_put(struct rest_call *c, struct err *e);
 enum eim_err rest_role_delete(struct rest_call *c, struct err *e);
 enum eim_err rest_whoami(struct rest_call *c, struct err *e);
 enum eim_err rest_explain(struct rest_call *c, struct err *e);
+enum eim_err rest_inventory_export(struct rest_call *c, struct err *e);
 enum eim_err rest_audit(struct rest_call *c, struct err *e);
 enum eim_err rest_evidence(struct rest_call *c, struct err *e);
 enum eim_err rest_audit_key(struct rest_call *c, struct err *e);

@@ -31,6 +31,7 @@
     X(PERM_EIM_READ,         "eim_read",         "see the eIM's own configuration")                 \
     X(PERM_AUDIT_READ,       "audit_read",       "read the audit log")                              \
     X(PERM_EVIDENCE_EXPORT,  "evidence_export",  "take out the proofs of all devices")              \
+    X(PERM_INVENTORY_EXPORT, "inventory_export", "take out the whole inventory, counters and association tokens too") \
     X(PERM_TOKEN_READ,       "token_read",       "see API tokens, never their secrets")             \
     X(PERM_TOKEN_MANAGE,     "token_manage",     "make and revoke API tokens")                      \
     X(PERM_ROLE_READ,        "role_read",        "see roles and explain access")                    \

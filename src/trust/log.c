@@ -171,7 +171,7 @@ static enum eim_err keep_note(struct tx *t, struct store_job *job, struct err *e
     return store_audit_sign(t, k->tenant, k->size, k->note, e);
 }
 
-static enum eim_err tenant_name(int64_t tenant, struct slice *out, struct arena *a, struct err *e)
+enum eim_err audit_tenant_name(int64_t tenant, struct slice *out, struct arena *a, struct err *e)
 {
     char *text = tenant == 1 ? "default" : arena_printf(a, "%lld", (long long)tenant);
     if (!text) return fail(e, E_NOMEM, NULL, "no room for a name");
@@ -198,7 +198,7 @@ static enum eim_err sign(const struct audit_log *l, int64_t tenant, struct err *
     bool due = rc == OK && s.note_size < s.size;
     if (due) rc = edge_read(&s, &edge, e);
     if (due && rc == OK) rc = merkle_root(&edge, &root, e);
-    if (due && rc == OK) rc = tenant_name(tenant, &name, &a, e);
+    if (due && rc == OK) rc = audit_tenant_name(tenant, &name, &a, e);
     if (due && rc == OK) rc = audit_head_text(l->name, name, edge.size, &root, &text, &a, e);
     if (due && rc == OK) rc = note_sign(l->signer, text, &k.note, &a, e);
     k.size = due && rc == OK ? s.size : 0;

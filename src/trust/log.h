@@ -30,6 +30,9 @@ enum {
  * of entries sequenced. Call it about once a second, and before reading what must be fresh. */
 MUST enum eim_err audit_log_turn(const struct audit_log *l, size_t *n, struct err *e);
 
+/* audit_tenant_name -- how a tenant is called in origins: "default", or its number. */
+MUST enum eim_err audit_tenant_name(int64_t tenant, struct slice *out, struct arena *a, struct err *e);
+
 /* audit_log_read -- up to `limit` lines from number `from` on (from 0), in the arena, and the tree's size. Fewer lines than asked for: the end. */
 struct audit_lines { struct slice *v; size_t n; uint64_t size; };
 MUST enum eim_err audit_log_read(const struct audit_log *l, int64_t tenant, uint64_t from, unsigned limit, struct audit_lines *out,

@@ -12,7 +12,7 @@ TABLE = {
     "GET /v1/devices": LOOKERS, "GET /v1/devices/count": LOOKERS, "POST /v1/devices": {O, D}, "GET /v1/devices/{eid}": LOOKERS, "DELETE /v1/devices/{eid}": {D},
     "GET /v1/devices/{eid}/operations": LOOKERS, "POST /v1/devices/{eid}/operations": {O, D}, "POST /v1/devices/{eid}/inventory": {O, D},
     "POST /v1/quarantine": {S, D}, "POST /v1/handover": {D}, "GET /v1/interop": LOOKERS, "POST /v1/rotation": {D},
-    "GET /v1/quirks": LOOKERS, "POST /v1/quirks": {D}, "DELETE /v1/quirks/{id}": {D},
+    "GET /v1/quirks": LOOKERS, "POST /v1/quirks": {D}, "DELETE /v1/quirks/{id}": {D}, "POST /v1/inventory-export": {D},
     "POST /v1/devices/{eid}/signing-key": {D}, "POST /v1/devices/{eid}/control": {D},
     "GET /v1/operations": LOOKERS, "GET /v1/operations/{id}": LOOKERS, "POST /v1/operations/{id}/cancel": {O, D},
     "GET /v1/operations/{id}/package": LOOKERS, "GET /v1/operations/{id}/result": LOOKERS,
