@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "eim/eim.h"
 #include "store/store.h"
+#include "trust/feed.h"
 #include "trust/log.h"
 
 #include <pthread.h>
@@ -19,6 +20,7 @@ enum {
 
 struct janitor {
     struct eim *eim;
+    struct host *host;
     struct store *store;
     const struct audit_log *audit;
     pthread_t thread;
@@ -27,8 +29,9 @@ struct janitor {
     bool stop;
     bool failing;                      /* the thread's own, as the next */
     unsigned long next_count;          /* turn */
-    unsigned rows;                     /* atomic */
-    int64_t devices;                   /* atomic */
+    unsigned rows;                     /* atomic, as the next three */
+    int64_t keep_us, events;
+    int64_t devices;
     bool has_outbox;                   /* guarded by lock, as the next */
     struct eim_outbox outbox;
 };
@@ -61,11 +64,21 @@ static enum eim_err count_outbox(struct janitor *j, struct err *e)
     return OK;
 }
 
+static enum eim_err events(struct janitor *j, struct err *e)
+{
+    size_t n, gone;
+    int64_t keep = __atomic_load_n(&j->keep_us, __ATOMIC_RELAXED);
+    TRY(feed_turn(j->host, &n, e));
+    __atomic_add_fetch(&j->events, (int64_t)n, __ATOMIC_RELAXED);
+    return keep ? feed_trim(j->host, keep, &gone, e) : OK;
+}
+
 static void turn(struct janitor *j, unsigned long number)
 {
     struct err e = { 0 };
     enum eim_err rc = eim_sweep(j->eim, __atomic_load_n(&j->rows, __ATOMIC_RELAXED), &e);
     if (rc == OK) rc = audit_log_turn(j->audit, NULL, &e);
+    if (rc == OK) rc = events(j, &e);
     if (rc == OK && number >= j->next_count) rc = count(j, number, &e);
     if (rc == OK && number % OUTBOX_EVERY == 0) rc = count_outbox(j, &e);
     if ((rc != OK) == j->failing) return;
@@ -93,14 +106,14 @@ static void *janitor_main(void *arg)
     return NULL;
 }
 
-enum eim_err janitor_start(struct janitor **out, struct eim *m, struct store *s, const struct audit_log *log, unsigned rows, struct arena *a,
+enum eim_err janitor_start(struct janitor **out, struct eim *m, struct host *h, const struct audit_log *log, unsigned rows, struct arena *a,
                            struct err *e)
 {
     struct janitor *j = ARENA_NEW(a, struct janitor);
     pthread_condattr_t attr;
     *out = NULL;
     if (!j) return fail(e, E_NOMEM, NULL, "no memory for the janitor");
-    *j = (struct janitor){ .eim = m, .store = s, .audit = log, .rows = rows, .devices = -1 };
+    *j = (struct janitor){ .eim = m, .host = h, .store = h->store, .audit = log, .rows = rows, .devices = -1 };
     pthread_mutex_init(&j->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -127,6 +140,16 @@ void janitor_stop(struct janitor *j)
 void janitor_rows(struct janitor *j, unsigned rows)
 {
     __atomic_store_n(&j->rows, rows, __ATOMIC_RELAXED);
+}
+
+void janitor_keep(struct janitor *j, int64_t keep_us)
+{
+    __atomic_store_n(&j->keep_us, keep_us, __ATOMIC_RELAXED);
+}
+
+int64_t janitor_events(const struct janitor *j)
+{
+    return __atomic_load_n(&j->events, __ATOMIC_RELAXED);
 }
 
 int64_t janitor_devices(const struct janitor *j)

@@ -158,6 +158,7 @@ static void metrics(void *arg, struct buf *out)
         .coap = s->coap,
         .listeners = { { "device", s->device_http, s->device_work }, { "api", s->api_http, s->api_work } },
         .devices = janitor_devices(s->janitor),
+        .events = janitor_events(s->janitor),
         .now_us = s->env->now(s->env),
         .has_outbox = janitor_outbox(s->janitor, &outbox),
         .outbox = &outbox,
@@ -401,7 +402,8 @@ static enum eim_err open_doors(struct server *s, struct err *e)
     rest_init(&s->rest, &(struct rest_config){
         .host = &s->host, .eim = s->eim, .work = s->api_work, .metrics_from = c->api_metrics_from.v, .n_metrics_from = c->api_metrics_from.n,
         .audit = &s->audit, .arg = s, .ready = ready, .metrics = metrics, .tls_anchor = tls_anchor });
-    TRY(janitor_start(&s->janitor, s->eim, s->host.store, &s->audit, (unsigned)c->eim_sweep_rows, &s->arena, e));
+    TRY(janitor_start(&s->janitor, s->eim, &s->host, &s->audit, (unsigned)c->eim_sweep_rows, &s->arena, e));
+    janitor_keep(s->janitor, c->events_keep);
     struct runner_config forwarders = { .name = "notify", .threads = (unsigned)c->notify_workers, .work = forward, .arg = s };
     struct runner_config pushers = { .name = "push", .threads = (unsigned)c->push_workers, .work = push, .arg = s };
     TRY(runner_start(&s->forwarders, &forwarders, &s->arena, e));
@@ -499,6 +501,7 @@ static enum eim_err reload(struct server *s, struct conf *fresh, struct arena *a
     }
     eim_reload(s->eim, &set, trust);
     janitor_rows(s->janitor, (unsigned)fresh->eim_sweep_rows);
+    janitor_keep(s->janitor, fresh->events_keep);
     log_set_level((enum log_level)fresh->log_level);
     return OK;
 }

@@ -70,6 +70,8 @@ enum { CONF_FILE_MAX = 1 << 20, CONF_LIST_MAX = 64 };
       "a notification that its SM-DP+ did not take for so long has failed")                               \
     X(push, workers, INT, "2", 0, 64, NULL, false,                                                        \
       "threads that push to devices that can be reached; 0 = this node does not")                         \
+    X(events, keep, TIME, "30d", CONF_H, 3650 * CONF_D, NULL, true,                                       \
+      "events that are older are removed from the event log")                                             \
     X(outbound, allow, LIST, "", 0, 64, NULL, false,                                                      \
       "loopback, private and link-local addresses (or ADDRESS/BITS) that may be connected to all the same") \
     X(device, listen, ADDRESS, "127.0.0.1:8443", 0, 0, NULL, false,                                       \

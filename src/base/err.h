@@ -22,6 +22,7 @@
     X(E_CONFLICT,       409, "conflict with what exists")                          \
     X(E_STATE,          409, "not possible in the present state")                  \
     X(E_STALE,          409, "changed meanwhile")                                  \
+    X(E_GONE,           410, "no longer there")                                    \
     X(E_TOO_LARGE,      413, "too large")                                          \
     X(E_MEDIA_TYPE,     415, "media type not supported")                           \
     X(E_RULE,           422, "refused by a rule")                                  \

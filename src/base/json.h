@@ -22,4 +22,9 @@ static inline struct slice json_slice(const json_t *s)
     return json_is_string(s) ? (struct slice){ (const uint8_t *)json_string_value(s), json_string_length(s) } : (struct slice){ 0 };
 }
 
+struct buf;
+/* json_put_text -- append a JSON string, quotes included. Control octets are escaped; octets that are no well-formed UTF-8 become U+FFFD, because
+ * what a peer or a file sent may stand there and the text must stay JSON. */
+void json_put_text(struct buf *b, struct slice s);
+
 #endif

@@ -270,8 +270,10 @@ static enum eim_err note(struct tx *t, struct errand *r, const struct outbox *o,
     char *detail = arena_printf(r->a, "seq %lld to %s%s%.*s", (long long)o->seq, r->to.host ? r->to.host : "no address", o->why.n ? ": " : "",
                                 (int)o->why.n, (const char *)o->why.p);
     if (!action || !detail) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
+    char *name = arena_printf(r->a, "ntf_%016llx", (unsigned long long)o->id);
+    const struct event_part parts[] = { { name ? "notification" : NULL, slice_str(name ? name : "") }, { "smdp", o->address } };
     struct audit_entry en = { .tenant = o->tenant, .principal = SLICE("eim"), .action = action, .eid = &r->eid, .state = outbox_state_name(o->state),
-                              .detail = slice_str(detail) };
+                              .detail = slice_str(detail), .parts = parts, .nparts = sizeof parts / sizeof parts[0] };
     return audit_add(t, r->m->host->env, &en, e);
 }
 

@@ -233,8 +233,8 @@ static enum eim_err create_apply(struct tx *t, struct store_job *job, struct err
     TRY(store_injection_wake(t, c->association, eim_now(c->m), e));
     TRY(store_device_update(t, &d, e));            /* always, so that whoever reads the queue now notices */
     struct audit_entry en = { .tenant = d.tenant, .principal = c->p->name, .action = "operation.created", .eid = &d.eid,
-                              .operation = c->op.id, .state = "pending" };
-    return audit_add(t, c->m->host->env, &en, e);
+                              .operation = c->op.id, .state = "pending", .parts = operation_parts(c->a, &c->op), .nparts = OPERATION_PARTS };
+    return !en.parts ? fail(e, E_NOMEM, NULL, "no room for the audit entry") : audit_add(t, c->m->host->env, &en, e);
 }
 
 static void fresh(struct change *c)

@@ -25,10 +25,15 @@ static enum eim_err note(struct tx *t, struct eim *m, const struct profile_order
     char *detail = arena_printf(a, "po_%016llx: %.*s, %.*s%s%.*s", (unsigned long long)o->id, (int)o->operator_name.n, (const char *)o->operator_name.p,
                                 (int)o->profile_type.n, (const char *)o->profile_type.p, o->cause.n ? ": " : "", (int)o->cause.n,
                                 o->cause.n ? (const char *)o->cause.p : "");
-    if (!detail || o->eid.n != sizeof eid.b) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
+    char *told = arena_printf(a, "profile_order.%s", profile_order_state_name(o->state)), *name = arena_printf(a, "po_%016llx", (unsigned long long)o->id);
+    if (!detail || !told || !name || o->eid.n != sizeof eid.b) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
     memcpy(eid.b, o->eid.p, sizeof eid.b);
+    const struct event_part parts[] = { { "profile_order", slice_str(name) }, { "operator", o->operator_name }, { "profile_type", o->profile_type },
+                                        { o->iccid.n ? "iccid" : NULL, o->iccid } };
+    bool created = strcmp(action, "profile_order.created") == 0;
     struct audit_entry en = { .tenant = o->tenant, .principal = principal, .action = action, .eid = &eid, .operation = o->operation,
-                              .state = profile_order_state_name(o->state), .detail = slice_str(detail) };
+                              .state = profile_order_state_name(o->state), .detail = slice_str(detail), .event = created ? NULL : told,
+                              .parts = parts, .nparts = sizeof parts / sizeof parts[0] };
     return audit_add(t, m->host->env, &en, e);
 }
 

@@ -10,7 +10,7 @@
 void plan_begin(struct plan *p, struct eim *m, const struct identity *id, const struct device *d, struct arena *a)
 {
     *p = (struct plan){ .m = m, .arena = a, .identity = id, .now = eim_now(m), .set = eim_settings_now(m) };
-    if (d) p->d = *d;
+    if (d) p->d = p->was = *d;
 }
 
 struct plan_op *plan_hold(struct plan *p, const struct operation *o)
@@ -83,9 +83,9 @@ bool plan_move(struct plan *p, struct plan_op *o, enum operation_event ev, const
     struct audit_entry en = {
         .tenant = p->d.tenant, .principal = slice_str(principal), .action = kept, .eid = &p->d.eid,
         .operation = o->op.id, .counter = o->op.counter, .state = operation_state_name(o->op.state),
-        .digest = { digest, digest ? 32 : 0 }, .detail = o->op.reason,
+        .digest = { digest, digest ? 32 : 0 }, .detail = o->op.reason, .parts = operation_parts(p->arena, &o->op), .nparts = OPERATION_PARTS,
     };
-    if (!kept || (bytes.n && !digest) || plan_audit(p, &en, &(struct err){ 0 }) != OK) {
+    if (!kept || !en.parts || (bytes.n && !digest) || plan_audit(p, &en, &(struct err){ 0 }) != OK) {
         o->op.state = before;                      /* nothing may happen unrecorded */
         return false;
     }
@@ -175,9 +175,10 @@ static enum eim_err apply_notification(struct plan *p, struct tx *t, struct plan
 {
     const struct notification *n = &pn->n;
     struct err refused = { 0 };
-    bool fresh;
+    bool fresh = false;
     enum eim_err rc = store_notification_put_new(t, n, &fresh, &refused);
     pn->stored = rc == OK;
+    pn->fresh = rc == OK && fresh;
     if (rc != OK && rc != E_CONFLICT && rc != E_LIMIT) {
         *e = refused;
         return rc;
@@ -220,8 +221,7 @@ enum eim_err plan_apply(struct plan *p, struct tx *t, struct err *e)
         if (o->dirty && o->op.kind == OPK_DOWNLOAD && o->op.state != o->from) TRY(pool_follow(t, p->m, &o->op, p->arena, e));
     }
     TRY(apply_facts(p, t, e));
-    for (size_t i = 0; i < p->naudits; i++) TRY(audit_add(t, p->m->host->env, &p->audits[i], e));
-    return OK;
+    return plan_tell(p, t, e);
 }
 
 static void add(int64_t *counter, size_t n)

@@ -17,6 +17,7 @@ enum {
     PLAN_PROFILES = 64,                            /* profiles an inventory may list */
     PLAN_DELETES = OPERATION_STEPS_MAX,
     PLAN_EIMS = SGP32_EIMS + OPERATION_STEPS_MAX,  /* eIMs of a card */
+    PLAN_EVENTS = 8 + PLAN_DELETES + PLAN_NOTIFICATIONS,
 };
 
 struct plan_op {
@@ -29,6 +30,7 @@ struct plan_notification {
     struct notification n;
     bool forward;                                  /* it becomes ours to deliver: a row of the outbox, and acknowledged */
     bool stored;                                   /* valid after plan_apply: only then may it be acknowledged */
+    bool fresh;                                    /* and it was not there before */
 };
 
 struct plan {
@@ -41,6 +43,7 @@ struct plan {
     int64_t quirks;                                /* what the device is taken for: quirks_of */
 
     struct device d;                               /* as it will be; version as read */
+    struct device was;                             /* as it was read: what differs is told as events (tell.c) */
     bool device_dirty, device_insert;
     struct plan_op *ops[PLAN_OPS];                 /* in the arena: few plans touch more than one or two */
     size_t nops;
@@ -100,6 +103,11 @@ bool plan_notify(struct plan *p, const struct notification *n, bool forward);
 bool plan_is_empty(const struct plan *p);
 /* plan_apply -- write it all inside transaction t. */
 MUST enum eim_err plan_apply(struct plan *p, struct tx *t, struct err *e);
+/* plan_tell -- its part that writes audit entries and events (tell.c). */
+MUST enum eim_err plan_tell(const struct plan *p, struct tx *t, struct err *e);
+/* operation_parts -- what events of an operation say beside its state: OPERATION_PARTS of them; NULL when the arena is full. */
+enum { OPERATION_PARTS = 3 };
+const struct event_part *operation_parts(struct arena *a, const struct operation *o);
 /* plan_count -- add what happened to the counters; after the commit. */
 void plan_count(const struct plan *p);
 

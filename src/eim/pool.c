@@ -62,9 +62,13 @@ static enum eim_err note(struct tx *t, struct eim *m, const char *action, struct
 {
     char *detail = c ? arena_printf(a, "code acd_%016llx of pool %.*s", (unsigned long long)c->id, (int)p->name.n, (const char *)p->name.p)
                      : arena_printf(a, "pool %.*s", (int)p->name.n, (const char *)p->name.p);
-    if (!detail) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
+    char *pool = arena_printf(a, "pool_%016llx", (unsigned long long)p->id);
+    if (!detail || !pool) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
+    const struct event_part parts[] = { { "pool", slice_str(pool) }, { "name", p->name }, { "operator", p->operator_name },
+                                        { "profile_type", p->profile_type } };
     struct audit_entry en = { .tenant = p->tenant, .principal = principal, .action = action, .operation = c ? c->operation : 0,
-                              .state = c ? code_state_name(c->state) : NULL, .detail = slice_str(detail) };
+                              .state = c ? code_state_name(c->state) : NULL, .detail = slice_str(detail), .parts = parts,
+                              .nparts = sizeof parts / sizeof parts[0] };
     return audit_add(t, m->host->env, &en, e);
 }
 

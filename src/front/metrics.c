@@ -102,6 +102,8 @@ void metrics_print(const struct metrics_source *s, struct buf *out)
         family(out, "eimd_devices", "gauge", "devices enrolled, counted every few seconds");
         buf_printf(out, "eimd_devices %lld\n", (long long)s->devices);
     }
+    family(out, "eimd_events_total", "counter", "events that this node gave their number in the event log");
+    buf_printf(out, "eimd_events_total %lld\n", (long long)s->events);
     eim_metrics(s->eim, out);
     outbox_metrics(s, out);
     net_metrics(s, out);

@@ -23,6 +23,7 @@ struct metrics_source {
     } listeners[METRICS_LISTENERS];
     const struct coap_server *coap;    /* or NULL */
     int64_t devices;                   /* enrolled, -1 when that is not known */
+    int64_t events;                    /* numbered by this node */
     int64_t now_us;
     bool has_outbox;                   /* was it counted yet? */
     const struct eim_outbox *outbox;

@@ -138,6 +138,10 @@ static const struct rest_route routes[] = {
       .doc = "who the caller is, and what he may do" },
     { "POST", "/v1/access/explain", PERM_ROLE_READ, rest_explain, .body = BODY_JSON, .body_max = SMALL_MAX, .request = "AccessQuestion",
       .reply = "AccessAnswer", .doc = "may this role call that route, and why?" },
+    { "GET", "/v1/events", PERM_EVENT_READ, rest_events, .query = QUERY_LIMIT | QUERY_EVENTS, .request = "", .reply = "EventPage",
+      .doc = "the event log, oldest first: after the event of a number, of chosen types, of one device" },
+    { "GET", "/v1/devices/{eid}/timeline", PERM_EVENT_READ, rest_device_timeline, .query = PAGE, .request = "", .reply = "Page of Event",
+      .doc = "what happened with a device, newest first" },
     { "GET", "/v1/audit", PERM_AUDIT_READ, rest_audit, .query = PAGE, .request = "", .reply = "Page of AuditEntry",
       .doc = "the audit log, oldest first" },
     { "GET", "/v1/evidence", PERM_EVIDENCE_EXPORT, rest_evidence, .query = PAGE, .request = "", .reply = "Page of Evidence",
@@ -271,14 +275,38 @@ static bool read_limit(const char *s, unsigned *out)
     return v >= 1 && v <= REST_PAGE_MAX;
 }
 
+/* Of the event log; "type" takes several names with commas between. */
+static enum eim_err read_event_parameter(struct rest_call *c, unsigned bit, const char *value, struct err *e)
+{
+    if (bit == QUERY_EID) {
+        c->has_eid = eid_parse(slice_str(value), false, &c->eid);
+        return c->has_eid ? OK : fail_field(e, E_INVALID, NULL, "eid", "an EID has 32 digits");
+    }
+    if (bit == QUERY_AFTER) {
+        size_t n = strspn(value, "0123456789");
+        if (!n || value[n] || n > 18) return fail_field(e, E_INVALID, NULL, "after", "the number of an event stands here");
+        for (; *value; value++) c->after = c->after * 10 + (*value - '0');
+        return OK;
+    }
+    for (const char *p = value;;) {
+        size_t n = strcspn(p, ",");
+        if (!event_filter_add(&c->types, slice_of(p, n)))
+            return fail_field(e, E_INVALID, NULL, "type", "there is no type '%.*s' of an event", n > 40 ? 40 : (int)n, p);
+        if (!p[n]) return OK;
+        p += n + 1;
+    }
+}
+
 static enum eim_err read_parameter(struct rest_call *c, const char *name, const char *value, unsigned *seen, struct err *e)
 {
     unsigned bit = strcmp(name, "cursor") == 0 ? QUERY_CURSOR : strcmp(name, "limit") == 0 ? QUERY_LIMIT
                  : strcmp(name, "where") == 0 ? QUERY_WHERE
+                 : strcmp(name, "after") == 0 ? QUERY_AFTER : strcmp(name, "type") == 0 ? QUERY_TYPE : strcmp(name, "eid") == 0 ? QUERY_EID
                  : strcmp(name, "state") == 0  ? c->route->query & (QUERY_STATE | QUERY_OUTBOX_STATE) : 0;
     if (!(bit & c->route->query)) return fail_field(e, E_INVALID, NULL, name, "there is no query parameter '%.40s' here", name);
     if (*seen & bit) return fail_field(e, E_INVALID, NULL, name, "the query parameter '%s' comes twice", name);
     *seen |= bit;
+    if (bit & QUERY_EVENTS) return read_event_parameter(c, bit, value, e);
     if (bit == QUERY_WHERE) TRY(select_compile(&c->where, slice_str(value), c->arena, e));
     if (bit == QUERY_CURSOR && !read_cursor(value, &c->cursor)) return fail_field(e, E_INVALID, NULL, name, "this is no cursor of a page");
     if (bit == QUERY_LIMIT && !read_limit(value, &c->limit))

@@ -17,7 +17,8 @@ struct rest;
 struct rest_call;
 
 /* Query parameters a route takes. */
-enum rest_query { QUERY_CURSOR = 1, QUERY_LIMIT = 2, QUERY_STATE = 4, QUERY_OUTBOX_STATE = 8 /* both are named "state" */, QUERY_WHERE = 16 };
+enum rest_query { QUERY_CURSOR = 1, QUERY_LIMIT = 2, QUERY_STATE = 4, QUERY_OUTBOX_STATE = 8 /* both are named "state" */, QUERY_WHERE = 16,
+                  QUERY_AFTER = 32, QUERY_TYPE = 64, QUERY_EID = 128, QUERY_EVENTS = QUERY_AFTER | QUERY_TYPE | QUERY_EID };
 
 /* What a route takes as body. */
 enum rest_body {

@@ -7,6 +7,7 @@
 #include "fleet/select.h"
 #include "front/jsonout.h"
 #include "front/rest.h"
+#include "model/event.h"
 
 enum { REST_PARAMS = 2, REST_HEADERS = 2 };
 
@@ -23,6 +24,10 @@ struct rest_call {
     struct selection *where;           /* NULL = all devices */
     enum operation_state state;        /* OP_STATE_END = all */
     enum outbox_state outbox_state;    /* OUT_STATE_END = all */
+    int64_t after;                     /* QUERY_EVENTS: the number of an event */
+    struct event_filter types;
+    bool has_eid;
+    struct eid eid;
     json_t *body;                      /* BODY_JSON; rest_answer frees it */
 
     /* the answer */
@@ -103,6 +108,8 @@ enum eim_err rest_role_delete(struct rest_call *c, struct err *e);
 enum eim_err rest_whoami(struct rest_call *c, struct err *e);
 enum eim_err rest_explain(struct rest_call *c, struct err *e);
 enum eim_err rest_inventory_export(struct rest_call *c, struct err *e);
+enum eim_err rest_events(struct rest_call *c, struct err *e);
+enum eim_err rest_device_timeline(struct rest_call *c, struct err *e);
 enum eim_err rest_audit(struct rest_call *c, struct err *e);
 enum eim_err rest_evidence(struct rest_call *c, struct err *e);
 enum eim_err rest_audit_key(struct rest_call *c, struct err *e);

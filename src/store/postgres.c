@@ -33,6 +33,7 @@ static const struct placeholder placeholders[] = {
     { "/*lock*/", "FOR UPDATE" },
     { "/*claim*/", "FOR UPDATE SKIP LOCKED" },
     { "/*clustered*/", "" },
+    { "/*bytes*/", "::BYTEA" },
     { "/*key64*/", "BIGINT" },
     { "/*updated*/", "WITH (fillfactor = 75)" },   /* room for the next version of a row on the same page */
 };

@@ -40,6 +40,7 @@ static const struct placeholder placeholders[] = {
     { "/*lock*/", "" },                            /* there is one writer: its row is locked anyway */
     { "/*claim*/", "" },
     { "/*clustered*/", "WITHOUT ROWID" },
+    { "/*bytes*/", "" },
     { "/*key64*/", "INTEGER" },                    /* makes it the rowid: the leaves hold the rows, the inner pages only numbers */
     { "/*updated*/", "" },
 };

@@ -301,6 +301,37 @@ MUST enum eim_err store_audit_tile_get(struct tx *t, int64_t tenant, int64_t lev
                                        struct arena *a, struct err *e);
 MUST enum eim_err store_audit_tile_put(struct tx *t, int64_t tenant, const struct audit_tile *tile, struct err *e);
 
+/* ---- events: they wait in a table of their own until trust/feed.h gives them their numbers (store/events.c) ---- */
+struct event_row { int64_t id; struct slice lines; };
+/* store_event_append -- events of this transaction, a newline after each. */
+MUST enum eim_err store_event_append(struct tx *t, int64_t tenant, int64_t id, struct slice lines, struct err *e);
+MUST enum eim_err store_event_waits(struct tx *t, int64_t tenant, bool *out, struct err *e);
+struct event_rows { struct event_row *v; size_t n; };
+/* store_event_take -- as store_audit_take. */
+MUST enum eim_err store_event_take(struct tx *t, int64_t tenant, unsigned most, struct event_rows *out, struct arena *a, struct err *e);
+MUST enum eim_err store_event_tenants(struct tx *t, struct tenant_list *out, struct arena *a, struct err *e);
+
+struct event_log { int64_t tenant, first, size; };             /* the lowest number still there; the highest given */
+/* store_event_log, _lock -- as it is; and ours until the transaction ends. E_NOT_FOUND: no such tenant. */
+MUST enum eim_err store_event_log(struct tx *t, int64_t tenant, struct event_log *out, struct arena *a, struct err *e);
+MUST enum eim_err store_event_log_lock(struct tx *t, int64_t tenant, struct event_log *out, struct arena *a, struct err *e);
+MUST enum eim_err store_event_log_put(struct tx *t, const struct event_log *l, struct err *e);
+
+enum { EVENT_WIDTH = 64 };                         /* events of a bundle */
+struct event_bundle { int64_t number, n, at_us; struct slice lines; };         /* n 0: there is none */
+MUST enum eim_err store_event_bundle_get(struct tx *t, int64_t tenant, int64_t number, struct event_bundle *out, struct arena *a, struct err *e);
+MUST enum eim_err store_event_bundle_put(struct tx *t, int64_t tenant, const struct event_bundle *b, struct err *e);
+/* store_event_old -- of `most` bundles from `number` on the last full one that is older than `before_us`; -1: none is. store_event_trim -- away
+ * with all below `number`, and what says whose they were. */
+MUST enum eim_err store_event_old(struct tx *t, int64_t tenant, int64_t number, int64_t most, int64_t before_us, int64_t *out, struct err *e);
+MUST enum eim_err store_event_trim(struct tx *t, int64_t tenant, int64_t number, struct err *e);
+/* store_event_index -- n events from number `first` on belong to these devices; sixteen zero octets: to none. */
+MUST enum eim_err store_event_index(struct tx *t, int64_t tenant, const struct eid *eids, size_t n, int64_t first, struct err *e);
+/* store_event_of -- numbers of a device's events: ascending above `edge`, or (down) descending below it. */
+struct event_numbers { int64_t *v; size_t n; };
+MUST enum eim_err store_event_of(struct tx *t, int64_t tenant, const struct eid *eid, int64_t edge, bool down, unsigned limit,
+                                 struct event_numbers *out, struct arena *a, struct err *e);
+
 /* ---- API tokens: hashed ---- */
 struct token {
     int64_t id, tenant;

@@ -47,7 +47,8 @@ enum eim_err access_gives(const struct principal *p, uint64_t may, struct err *e
 /* ---- built-in roles: a permission that stands in no row here is the administrator's alone ---- */
 
 #define P(name) PERM_BIT(PERM_##name)
-#define MAY_LOOK             (P(DEVICE_READ) | P(OPERATION_READ) | P(NOTIFICATION_READ) | P(SMDP_READ) | P(POOL_READ) | P(EIM_READ) | P(METRICS) | P(SELF))
+#define MAY_LOOK             (P(DEVICE_READ) | P(OPERATION_READ) | P(NOTIFICATION_READ) | P(SMDP_READ) | P(POOL_READ) | P(EVENT_READ) \
+                              | P(EIM_READ) | P(METRICS) | P(SELF))
 #define MAY_viewer           MAY_LOOK
 #define MAY_operator         (MAY_LOOK | P(DEVICE_ENROL) | P(DEVICE_CHANGE) | P(OPERATION_CREATE) | P(OPERATION_CANCEL) | P(NOTIFICATION_CHANGE))
 #define MAY_approver         MAY_LOOK

@@ -28,6 +28,7 @@
     X(PERM_SMDP_MANAGE,      "smdp_manage",      "make, change and remove SM-DP+ accounts")         \
     X(PERM_POOL_READ,        "pool_read",        "see pools of activation codes, never a code")     \
     X(PERM_POOL_MANAGE,      "pool_manage",      "make, fill and remove pools of activation codes") \
+    X(PERM_EVENT_READ,       "event_read",       "read the event log")                              \
     X(PERM_EIM_READ,         "eim_read",         "see the eIM's own configuration")                 \
     X(PERM_AUDIT_READ,       "audit_read",       "read the audit log")                              \
     X(PERM_EVIDENCE_EXPORT,  "evidence_export",  "take out the proofs of all devices")              \

@@ -5,31 +5,10 @@
 #include "trust/audit.h"
 
 #include "base/buf.h"
+#include "base/json.h"
+#include "trust/event.h"
 
 enum { LINE_MAX_OCTETS = 8192 };
-
-/* put_text -- a JSON string. Control octets are escaped; octets that are not well-formed UTF-8 become U+FFFD, because what
- * a peer or a file sent may stand here and the line must stay JSON. */
-static void put_text(struct buf *b, struct slice s)
-{
-    buf_str(b, "\"");
-    for (size_t i = 0; i < s.n;) {
-        uint8_t c = s.p[i];
-        size_t n = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
-        bool good = n != 0 && n <= s.n - i;
-        for (size_t k = 1; good && k < n; k++) good = (s.p[i + k] & 0xC0) == 0x80;
-        if (good && n > 2) {                           /* neither over-long, nor a surrogate, nor above U+10FFFF */
-            uint8_t d = s.p[i + 1];
-            good = !(c == 0xE0 && d < 0xA0) && !(c == 0xED && d > 0x9F) && !(c == 0xF0 && d < 0x90) && !(c == 0xF4 && d > 0x8F);
-        }
-        if (!good) { buf_str(b, "\xEF\xBF\xBD"); i++; continue; }
-        if (c == '"' || c == '\\') buf_printf(b, "\\%c", c);
-        else if (c < 0x20 || c == 0x7F) buf_printf(b, "\\u%04x", c);
-        else buf_put(b, slice_of(s.p + i, n));
-        i += n;
-    }
-    buf_str(b, "\"");
-}
 
 struct slice audit_format(const struct audit_entry *en, int64_t id, int64_t at_us, struct arena *a)
 {
@@ -38,9 +17,9 @@ struct slice audit_format(const struct audit_entry *en, int64_t id, int64_t at_u
     buf_init(&b, LINE_MAX_OCTETS);
     env_rfc3339(at_us, at);
     buf_printf(&b, "{\"id\":\"aud_%016llx\",\"at\":\"%s\",\"tenant\":%lld,\"principal\":", (unsigned long long)id, at, (long long)en->tenant);
-    put_text(&b, en->principal);
+    json_put_text(&b, en->principal);
     buf_str(&b, ",\"action\":");
-    put_text(&b, slice_str(en->action));
+    json_put_text(&b, slice_str(en->action));
     if (en->eid) {
         eid_print(en->eid, eid);
         buf_printf(&b, ",\"eid\":\"%s\"", eid);
@@ -49,7 +28,7 @@ struct slice audit_format(const struct audit_entry *en, int64_t id, int64_t at_u
     if (en->counter) buf_printf(&b, ",\"counter\":%lld", (long long)en->counter);
     if (en->state) {
         buf_str(&b, ",\"state\":");
-        put_text(&b, slice_str(en->state));
+        json_put_text(&b, slice_str(en->state));
     }
     if (en->digest.n && en->digest.n <= 64) {
         slice_hex(en->digest, false, hex);
@@ -57,7 +36,7 @@ struct slice audit_format(const struct audit_entry *en, int64_t id, int64_t at_u
     }
     if (en->detail.n) {
         buf_str(&b, ",\"detail\":");
-        put_text(&b, en->detail);
+        json_put_text(&b, en->detail);
     }
     buf_str(&b, "}");
     struct slice line = b.failed ? (struct slice){ 0 } : arena_copy(a, buf_slice(&b));
@@ -65,7 +44,7 @@ struct slice audit_format(const struct audit_entry *en, int64_t id, int64_t at_u
     return line;
 }
 
-enum eim_err audit_add(struct tx *t, struct env *env, const struct audit_entry *en, struct err *e)
+static enum eim_err add_line(struct tx *t, struct env *env, const struct audit_entry *en, struct err *e)
 {
     struct arena a;
     arena_init(&a, LINE_MAX_OCTETS + 16);
@@ -74,4 +53,33 @@ enum eim_err audit_add(struct tx *t, struct env *env, const struct audit_entry *
     enum eim_err rc = line.n ? store_audit_append(t, en->tenant, id, now, line, e) : fail(e, E_NOMEM, NULL, "the audit entry is too large");
     arena_free(&a);
     return rc;
+}
+
+/* The event that an entry is told as; type EVENT_TYPE_END: it is none. */
+static struct event event_from(const struct audit_entry *en)
+{
+    return (struct event){ .tenant = en->tenant, .type = event_type_named(slice_str(en->event ? en->event : en->action)), .eid = en->eid,
+                           .operation = en->operation, .state = en->state, .detail = en->detail, .parts = en->parts, .nparts = en->nparts };
+}
+
+enum eim_err audit_add_all(struct tx *t, struct env *env, const struct audit_entry *v, size_t n, const struct event *more, size_t nmore,
+                           struct err *e)
+{
+    struct event_batch b;
+    enum eim_err rc = OK;
+    event_batch_begin(&b, env);
+    for (size_t i = 0; rc == OK && i < n; i++) {
+        struct event told = event_from(&v[i]);
+        rc = add_line(t, env, &v[i], e);
+        if (told.type < EVENT_TYPE_END) event_batch_add(&b, &told);
+    }
+    for (size_t i = 0; i < nmore; i++) event_batch_add(&b, &more[i]);
+    if (rc == OK) rc = event_batch_write(&b, t, e);
+    event_batch_free(&b);
+    return rc;
+}
+
+enum eim_err audit_add(struct tx *t, struct env *env, const struct audit_entry *en, struct err *e)
+{
+    return audit_add_all(t, env, en, 1, NULL, 0, e);
 }

@@ -138,6 +138,8 @@ int role_set(struct ctl *c);
 int role_remove(struct ctl *c);
 int whoami(struct ctl *c);
 int access_explain(struct ctl *c);
+int event_list(struct ctl *c);
+int device_timeline(struct ctl *c);
 int audit_list(struct ctl *c);
 int audit_head(struct ctl *c);
 int audit_export(struct ctl *c);

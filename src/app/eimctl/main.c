@@ -21,6 +21,7 @@ static const struct command commands[] = {
       "enrol the devices of a .csv or .jsonl file of any size (- is standard input, JSON lines)", device_import },
     { "device", "reach", "EID [--at URL] [--trust FILE] [--json-binding] [--not]",
       "say where a device's IPA is reached (https://HOST:PORT), by which certificate or CA, or that it is --not", device_reach },
+    { "device", "timeline", "EID [--limit N] [--all]", "what happened with a device, newest first", device_timeline },
     { "device", "push", "EID", "push what waits to a device that is reached, now", device_push },
     { "device", "delete", "EID", "forget a device and all that is known of it", device_delete },
     { "operation", "create",
@@ -94,6 +95,9 @@ static const struct command commands[] = {
     { "role", "remove", "NAME", "remove a role of one's own; tokens that have it open nothing any more", role_remove },
     { "", "whoami", "", "who the token stands for, and what it may do", whoami },
     { "access", "explain", "ROLE METHOD PATH", "may this role call that route of the API, and why?", access_explain },
+    { "", "events", "[--follow] [--after N] [--type TYPES] [--eid EID] [--limit N] [--all]",
+      "the last 100 or N events (--all: all that are kept; --after N: from there on); --follow: go on with what happens, until it is interrupted; "
+      "types with commas between, operation.* for all of a kind", event_list },
     { "audit", "list", "[--limit N] [--all]", "the audit log, oldest entry first", audit_list },
     { "audit", "head", "", "the newest signed tree head of the log; keep it: `audit verify --since` checks against it", audit_head },
     { "audit", "export", "[--format FORMAT] [--from N] FILE",

@@ -7,7 +7,7 @@
 --
 -- In the SQL $x is a member of ROW or an arg; @ROW lists its columns, @ROW(values) their parameters, @ROW(set) the
 -- assignments. /*lock*/ becomes what makes the row ours until the transaction ends,
--- /*claim*/ the same, passing over rows that are somebody else's.
+-- /*claim*/ the same, passing over rows that are somebody else's; /*bytes*/ says that the parameter before it is bytes, where nothing else does.
 
 -- row identity: struct identity
 --   id int once
@@ -747,3 +747,72 @@ SELECT @porder FROM profile_order WHERE state <= 1 AND due_us <= $now ORDER BY d
 
 -- name: porder_update(porder)
 UPDATE profile_order SET version = version + 1, @porder(set) WHERE association = $association AND id = $id AND version = $version;
+
+-- ---- events (trust/feed.h) ----
+
+-- row event_wait: struct event_row
+--   id int
+--   lines bytes
+
+-- name: event_append(event_wait, tenant)
+INSERT INTO event_wait (tenant, @event_wait) VALUES ($tenant, @event_wait(values));
+
+-- name: event_waits(tenant) -> 1
+SELECT id FROM event_wait WHERE tenant = $tenant LIMIT 1;
+
+-- name: event_cutoff(tenant, skip) -> 1
+SELECT id FROM event_wait WHERE tenant = $tenant ORDER BY id LIMIT 1 OFFSET $skip;
+
+-- name: event_take(tenant, last) -> event_wait
+DELETE FROM event_wait WHERE tenant = $tenant AND id <= $last RETURNING @event_wait;
+
+-- row event_log: struct event_log
+--   tenant int once
+--   first int
+--   size int
+
+-- name: event_log_get(tenant) -> event_log
+SELECT @event_log FROM event_log WHERE tenant = $tenant;
+
+-- name: event_log_lock(tenant) -> event_log
+SELECT @event_log FROM event_log WHERE tenant = $tenant /*lock*/;
+
+-- name: event_log_put(event_log)
+UPDATE event_log SET @event_log(set) WHERE tenant = $tenant;
+
+-- name: event_tenants() -> 1
+SELECT tenant FROM event_log ORDER BY tenant;
+
+-- row event_bundle: struct event_bundle
+--   number int once
+--   n int
+--   at_us int
+--   lines bytes
+
+-- name: event_bundle_get(tenant, number) -> event_bundle
+SELECT @event_bundle FROM event_bundle WHERE tenant = $tenant AND number = $number;
+
+-- name: event_bundle_put(event_bundle, tenant)
+INSERT INTO event_bundle (tenant, @event_bundle) VALUES ($tenant, @event_bundle(values))
+ON CONFLICT (tenant, number) DO UPDATE SET @event_bundle(set);
+
+-- name: event_bundle_old(tenant, number, end, before) -> 1
+SELECT coalesce(max(number), -1) FROM event_bundle WHERE tenant = $tenant AND number >= $number AND number < $end AND n = 64 AND at_us < $before;
+
+-- name: event_bundle_trim(tenant, number)
+DELETE FROM event_bundle WHERE tenant = $tenant AND number < $number;
+
+-- name: event_index(tenant, eids:bytes, count, first)
+INSERT INTO event_of_device (tenant, eid, seq)
+WITH RECURSIVE run (i) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT i + 1 FROM run WHERE i + 1 < CAST($count AS BIGINT))
+SELECT CAST($tenant AS BIGINT), substr($eids/*bytes*/, CAST(i * 16 + 1 AS INTEGER), 16), CAST($first AS BIGINT) + i FROM run
+WHERE substr($eids/*bytes*/, CAST(i * 16 + 1 AS INTEGER), 16) <> substr($eids/*bytes*/, CAST(CAST($count AS BIGINT) * 16 + 1 AS INTEGER), 16);
+
+-- name: event_index_trim(tenant, first)
+DELETE FROM event_of_device WHERE tenant = $tenant AND seq < $first;
+
+-- name: event_of_device_up(tenant, eid:bytes, after, limit) -> 1
+SELECT seq FROM event_of_device WHERE tenant = $tenant AND eid = $eid AND seq > $after ORDER BY seq LIMIT $limit;
+
+-- name: event_of_device_down(tenant, eid:bytes, before, limit) -> 1
+SELECT seq FROM event_of_device WHERE tenant = $tenant AND eid = $eid AND seq < $before ORDER BY seq DESC LIMIT $limit;
