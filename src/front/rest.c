@@ -1,7 +1,7 @@
 /* rest.c -- the API's table of routes, and the way of one request through it.
  *
  * The order of the checks is part of the promise: path (404), method (405), who (401), may (403), and only then whatever
- * the caller sent: query (400), media type (415), size (413), JSON (400). A caller without a token learns nothing about the
+ * the caller sent: query (400), media type (415), size (413), JSON (400), the row's form (400). A caller without a token learns nothing about the
  * data, and what he sent is not even looked at. */
 #include "front/rest.h"
 
@@ -26,25 +26,26 @@ static const struct rest_route routes[] = {
       .doc = "the store answers and the server is not draining" },
     { "GET", "/metrics", PERM_METRICS, rest_metrics, .listed_peers = true, .quiet = true, .request = "", .reply = "Prometheus",
       .doc = "counters as Prometheus text" },
+    { "GET", "/v1/openapi.json", PERM_SELF, rest_openapi, .request = "", .reply = "OpenApi", .doc = "this API, as an OpenAPI 3.1 document" },
     { "GET", "/v1/devices", PERM_DEVICE_READ, rest_devices_list, .query = PAGE | QUERY_WHERE, .request = "", .reply = "Page of Device",
       .doc = "devices, a page at a time; where: an expression that selects them" },
     { "GET", "/v1/devices/count", PERM_DEVICE_READ, rest_devices_count, .query = QUERY_WHERE, .request = "", .reply = "Count",
       .doc = "how many devices an expression selects" },
     { "POST", "/v1/devices", PERM_DEVICE_ENROL, rest_devices_import, .body = BODY_IMPORT, .body_max = REST_BODY_MAX,
-      .request = "Enrolment or a batch", .reply = "Report", .doc = "enrol one device or a batch of up to 1,000" },
+      .request = "Enrolment|[Enrolment]", .reply = "Enrolled|ImportReport", .doc = "enrol one device or a batch of up to 1,000" },
     { "GET", "/v1/devices/{eid}", PERM_DEVICE_READ, rest_device_get, .request = "", .reply = "Device",
       .doc = "one device: profiles and where each fact comes from" },
     { "PATCH", "/v1/devices/{eid}", PERM_DEVICE_CHANGE, rest_device_change, .body = BODY_JSON, .body_max = ORDER_MAX,
       .request = "DeviceChange", .reply = "Device", .doc = "say how a device is reached, or that it is not" },
-    { "POST", "/v1/devices/{eid}/push", PERM_OPERATION_CREATE, rest_device_push, .body = BODY_EMPTY, .body_max = EMPTY_MAX,
+    { "POST", "/v1/devices/{eid}/push", PERM_OPERATION_CREATE, rest_device_push, .status = 202, .body = BODY_EMPTY, .body_max = EMPTY_MAX,
       .request = "", .reply = "Device", .doc = "push what waits to a device that is reached, now" },
     { "DELETE", "/v1/devices/{eid}", PERM_DEVICE_REMOVE, rest_device_delete, .request = "", .reply = "",
       .doc = "remove a device and all its rows" },
     { "GET", "/v1/devices/{eid}/operations", PERM_OPERATION_READ, rest_device_operations, .query = PAGE, .request = "",
       .reply = "Page of Operation", .doc = "operations of a device, newest first" },
-    { "POST", "/v1/devices/{eid}/operations", PERM_OPERATION_CREATE, rest_operation_create, .body = BODY_JSON, .body_max = ORDER_MAX,
+    { "POST", "/v1/devices/{eid}/operations", PERM_OPERATION_CREATE, rest_operation_create, .status = 201, .body = BODY_JSON, .body_max = ORDER_MAX,
       .request = "Order", .reply = "Operation", .doc = "order PSMOs or eCOs on a device" },
-    { "POST", "/v1/devices/{eid}/inventory", PERM_OPERATION_CREATE, rest_inventory, .body = BODY_EMPTY, .body_max = EMPTY_MAX,
+    { "POST", "/v1/devices/{eid}/inventory", PERM_OPERATION_CREATE, rest_inventory, .status = 201, .body = BODY_EMPTY, .body_max = EMPTY_MAX,
       .request = "", .reply = "Operation", .doc = "order an attested inventory" },
     { "POST", "/v1/quarantine", PERM_QUARANTINE, rest_quarantine, .query = QUERY_CURSOR, .body = BODY_JSON, .body_max = ORDER_MAX,
       .request = "QuarantineOrder", .reply = "QuarantineReport",
@@ -53,7 +54,7 @@ static const struct rest_route routes[] = {
       .doc = "what makers' IPAs and cards do otherwise than the specification says, since the start" },
     { "GET", "/v1/quirks", PERM_DEVICE_READ, rest_quirks, .request = "", .reply = "Quirks",
       .doc = "known deviations from the specification, and the rules that say which devices have them" },
-    { "POST", "/v1/quirks", PERM_QUIRK_MANAGE, rest_quirk_rule_create, .body = BODY_JSON, .body_max = SMALL_MAX, .request = "QuirkRuleOrder",
+    { "POST", "/v1/quirks", PERM_QUIRK_MANAGE, rest_quirk_rule_create, .status = 201, .body = BODY_JSON, .body_max = SMALL_MAX, .request = "QuirkRuleOrder",
       .reply = "QuirkRule", .doc = "devices of this kind have these quirks" },
     { "DELETE", "/v1/quirks/{id}", PERM_QUIRK_MANAGE, rest_quirk_rule_delete, .request = "", .reply = "", .doc = "remove such a rule" },
     { "POST", "/v1/rotation", PERM_ROTATE, rest_rotation, .query = QUERY_CURSOR, .body = BODY_JSON, .body_max = ORDER_MAX,
@@ -90,7 +91,7 @@ static const struct rest_route routes[] = {
       .doc = "the same as the AddInitialEim blob for device makers" },
     { "GET", "/v1/smdp-accounts", PERM_SMDP_READ, rest_smdp_list, .query = PAGE, .request = "", .reply = "Page of SmdpAccount",
       .doc = "SM-DP+ accounts: the servers that may be connected to" },
-    { "POST", "/v1/smdp-accounts", PERM_SMDP_MANAGE, rest_smdp_create, .body = BODY_JSON, .body_max = ACCOUNT_MAX,
+    { "POST", "/v1/smdp-accounts", PERM_SMDP_MANAGE, rest_smdp_create, .status = 201, .body = BODY_JSON, .body_max = ACCOUNT_MAX,
       .request = "SmdpAccountOrder", .reply = "SmdpAccount", .doc = "make an SM-DP+ account" },
     { "GET", "/v1/smdp-accounts/{id}", PERM_SMDP_READ, rest_smdp_get, .request = "", .reply = "SmdpAccount", .doc = "one SM-DP+ account" },
     { "PUT", "/v1/smdp-accounts/{id}", PERM_SMDP_MANAGE, rest_smdp_put, .body = BODY_JSON, .body_max = ACCOUNT_MAX,
@@ -99,7 +100,7 @@ static const struct rest_route routes[] = {
       .doc = "remove it: no longer connected to, unless an order of ours names its address" },
     { "GET", "/v1/profile-orders", PERM_OPERATION_READ, rest_porders_list, .query = PAGE, .request = "", .reply = "Page of ProfileOrder",
       .doc = "orders of profiles, newest first" },
-    { "POST", "/v1/profile-orders", PERM_OPERATION_CREATE, rest_porder_create, .body = BODY_JSON, .body_max = SMALL_MAX,
+    { "POST", "/v1/profile-orders", PERM_OPERATION_CREATE, rest_porder_create, .status = 201, .body = BODY_JSON, .body_max = SMALL_MAX,
       .request = "ProfileOrderOrder", .reply = "ProfileOrder", .doc = "a profile of an operator on a device: from a pool, or by ES2+" },
     { "GET", "/v1/profile-orders/{id}", PERM_OPERATION_READ, rest_porder_get, .request = "", .reply = "ProfileOrder",
       .doc = "one order of a profile, and what stands in its way" },
@@ -109,7 +110,7 @@ static const struct rest_route routes[] = {
       .request = "", .reply = "ProfileOrder", .doc = "order an unclear one again: nothing was ordered, as the operator says" },
     { "GET", "/v1/code-pools", PERM_POOL_READ, rest_pools_list, .query = PAGE, .request = "", .reply = "Page of CodePool",
       .doc = "pools of activation codes: how many are left" },
-    { "POST", "/v1/code-pools", PERM_POOL_MANAGE, rest_pool_create, .body = BODY_JSON, .body_max = SMALL_MAX, .request = "CodePoolOrder",
+    { "POST", "/v1/code-pools", PERM_POOL_MANAGE, rest_pool_create, .status = 201, .body = BODY_JSON, .body_max = SMALL_MAX, .request = "CodePoolOrder",
       .reply = "CodePool", .doc = "make a pool, empty" },
     { "GET", "/v1/code-pools/{id}", PERM_POOL_READ, rest_pool_get, .request = "", .reply = "CodePool", .doc = "one pool of activation codes" },
     { "DELETE", "/v1/code-pools/{id}", PERM_POOL_MANAGE, rest_pool_delete, .request = "", .reply = "",
@@ -124,7 +125,7 @@ static const struct rest_route routes[] = {
       .request = "", .reply = "ActivationCode", .doc = "take a free or unclear one out for ever" },
     { "GET", "/v1/tokens", PERM_TOKEN_READ, rest_tokens_list, .query = PAGE, .request = "", .reply = "Page of Token",
       .doc = "API tokens, newest first; never their secrets" },
-    { "POST", "/v1/tokens", PERM_TOKEN_MANAGE, rest_token_create, .body = BODY_JSON, .body_max = SMALL_MAX, .request = "TokenOrder",
+    { "POST", "/v1/tokens", PERM_TOKEN_MANAGE, rest_token_create, .status = 201, .body = BODY_JSON, .body_max = SMALL_MAX, .request = "TokenOrder",
       .reply = "NewToken", .doc = "make an API token; its secret is in this answer and nowhere else" },
     { "DELETE", "/v1/tokens/{id}", PERM_TOKEN_MANAGE, rest_token_revoke, .request = "", .reply = "",
       .doc = "revoke a token: it is refused from now on" },
@@ -353,7 +354,8 @@ static enum eim_err read_body(struct rest_call *c, struct err *e)
     if (!json_is_object(c->body)) return fail_field(e, E_INVALID, NULL, "body", "a JSON object is taken here");
     if (row->body == BODY_EMPTY && json_object_size(c->body))
         return fail_field(e, E_INVALID, NULL, json_object_iter_key(json_object_iter(c->body)), "no members are taken here");
-    return OK;
+    bool formed = row->body == BODY_JSON && schema_known(rest_schemas(), row->request);
+    return formed ? schema_check(rest_schemas(), row->request, c->body, c->arena, e) : OK;
 }
 
 enum eim_err rest_id(const struct rest_call *c, const char *prefix, const char *what, int64_t *id, struct err *e)
@@ -456,6 +458,7 @@ void rest_answer(struct rest *r, const struct http_request *req, struct arena *a
     *out = (struct http_reply){ 0 };
 
     enum eim_err rc = find_route(&c, allow, sizeof allow, &e);
+    if (rc == OK) c.status = rest_row_status(c.route);
     if (rc == OK) rc = authorise(&c, &e);
     if (rc == OK) rc = read_query(&c, &e);
     if (rc == OK) rc = read_body(&c, &e);

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/host.h"
+#include "front/schema.h"
 #include "net/http.h"
 #include "trust/access.h"
 
@@ -45,9 +46,18 @@ struct rest_route {
     size_t body_max;
     bool listed_peers;                 /* the addresses of rest_config.metrics_from need no token */
     bool quiet;                        /* successes are logged at debug level only */
-    const char *request, *reply;       /* names of the schemas in doc/api.md, "" for none; for OpenAPI */
+    short status;                      /* of a success; 0: 200, or 204 without a reply. An import has others too */
+    const char *request, *reply;       /* forms (schema.h; names: rest_schemas.c), "" for none. The body is held against `request`
+                                          before the handler sees it. Replies "octets", "text", "JSON lines", "Prometheus" are no JSON */
     const char *doc;                   /* one line for people */
 };
+
+/* rest_schemas -- the forms that rows name. A row whose body has no form there is not checked at the door, and described as any
+ * value. rest_row_status -- what a success of the row is answered with. */
+const struct schemas *rest_schemas(void);
+int rest_row_status(const struct rest_route *row);
+/* rest_reply_media -- the media type of a reply that is no JSON; NULL when it is a form. */
+const char *rest_reply_media(const char *reply);
 
 /* rest_routes -- the table, *n rows. */
 const struct rest_route *rest_routes(size_t *n);

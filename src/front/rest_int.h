@@ -51,6 +51,7 @@ MUST enum eim_err rest_text(const json_t *v, const char *name, struct slice *out
 /* rest_media_type -- is it this one? Case and parameters do not matter; NULL is none. */
 bool rest_media_type(const char *content_type, const char *want);
 
+enum eim_err rest_openapi(struct rest_call *c, struct err *e);
 enum eim_err rest_devices_list(struct rest_call *c, struct err *e);
 enum eim_err rest_quarantine(struct rest_call *c, struct err *e);
 enum eim_err rest_interop(struct rest_call *c, struct err *e);

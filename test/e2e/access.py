@@ -29,7 +29,7 @@ TABLE = {
     "POST /v1/activation-codes/{id}/return": {D}, "POST /v1/activation-codes/{id}/withdraw": {D},
     "GET /v1/tokens": {S, D}, "POST /v1/tokens": {S, D}, "DELETE /v1/tokens/{id}": {S, D},
     "GET /v1/roles": {S, D}, "PUT /v1/roles/{name}": {S, D}, "DELETE /v1/roles/{name}": {S, D},
-    "GET /v1/whoami": LOOKERS, "POST /v1/access/explain": {S, D},
+    "GET /v1/openapi.json": LOOKERS, "GET /v1/events": LOOKERS, "GET /v1/devices/{eid}/timeline": LOOKERS, "GET /v1/whoami": LOOKERS, "POST /v1/access/explain": {S, D},
     "GET /v1/evidence": {S, D},
     "GET /v1/audit": {S, D}, "GET /v1/audit/key": {S, D}, "GET /v1/audit/head": {S, D}, "GET /v1/audit/lines/{number}": {S, D},
     "GET /v1/audit/inclusion/{number}": {S, D}, "GET /v1/audit/consistency/{size}": {S, D},

@@ -105,6 +105,18 @@ static int teardown(void **state)
     return 0;
 }
 
+/* keeps_its_promise -- the members of every object that the form names, and no others: what is answered is what is written down. */
+static void keeps_its_promise(struct fixture *f, const struct http_request *req)
+{
+    struct err e = { 0 };
+    const struct rest_route *row = rest_route_of(req->method, req->path);
+    if (!row || f->reply.status >= 300 || !schema_known(rest_schemas(), row->reply)) return;
+    if (row->status) assert_int_equal(f->reply.status, row->status);
+    if (!*row->reply || f->reply.status != rest_row_status(row) || !f->json || rest_reply_media(row->reply)) return;
+    if (schema_check(rest_schemas(), row->reply, f->json, &f->call, &e) != OK)
+        fail_msg("%s %s answers what is no %s: %s %s", req->method, row->path, row->reply, e.field, e.why);
+}
+
 /* call_raw -- one request; the reply stays in f->reply until the next one, its JSON in f->json. */
 static int call_raw(struct fixture *f, const struct http_request *req)
 {
@@ -115,6 +127,7 @@ static int call_raw(struct fixture *f, const struct http_request *req)
     rest_answer(&f->rest, req, &f->call, &f->reply);
     if (f->reply.content_type && strstr(f->reply.content_type, "json") && f->reply.body.n)
         assert_ok(json_read(f->reply.body, 64 << 20, &f->json, &e));
+    keeps_its_promise(f, req);
     return f->reply.status;
 }
 
@@ -181,6 +194,15 @@ static void enrol(struct fixture *f, unsigned n)
 
 /* ---- the table ---- */
 
+static void has_form(void **state, const struct rest_route *row, const char *form)
+{
+    struct fixture *f = *state;
+    json_t *o = schema_json(rest_schemas(), form, true, &f->call);
+    if (!o && !schema_known(rest_schemas(), form)) print_message("%s %s: %s has no form yet\n", row->method, row->path, form);
+    else if (!o) fail_msg("%s %s: \"%s\" is no form (front/schema.h), or names what rest_schemas.c does not have", row->method, row->path, form);
+    json_decref(o);
+}
+
 static void every_row_is_complete_and_none_stands_twice(void **state)
 {
     (void)state;
@@ -193,6 +215,9 @@ static void every_row_is_complete_and_none_stands_twice(void **state)
         assert_int_equal(r[i].path[0], '/');
         assert_true(r[i].doc && strlen(r[i].doc) > 10);
         assert_true(r[i].request && r[i].reply);
+        assert_true((r[i].body == BODY_JSON || r[i].body == BODY_IMPORT) == (*r[i].request != 0));
+        if (*r[i].request) has_form(state, &r[i], r[i].request);
+        if (*r[i].reply && !rest_reply_media(r[i].reply)) has_form(state, &r[i], r[i].reply);
         assert_true((unsigned)r[i].permission < PERM_END);
         assert_true((r[i].permission == PERM_NONE) == open);
         assert_true(!r[i].listed_peers || r[i].permission == PERM_METRICS);
@@ -200,6 +225,44 @@ static void every_row_is_complete_and_none_stands_twice(void **state)
         assert_true(r[i].body_max <= REST_BODY_MAX);
         for (size_t k = 0; k < i; k++)
             assert_false(strcmp(r[i].path, r[k].path) == 0 && strcmp(r[i].method, r[k].method) == 0);
+    }
+}
+
+static void every_form_can_be_read_and_what_breaks_one_is_named_by_its_path(void **state)
+{
+    struct fixture *f = *state;
+    const struct schemas *all = rest_schemas();
+    for (size_t i = 0; i < all->n; i++) {
+        json_t *o = schema_json(all, all->v[i].form, all->v[i].sent, &f->call);
+        if (!o) fail_msg("%s is no form", all->v[i].name);
+        json_decref(o);
+    }
+    static const struct schema own[] = { { "Leaf", "{n: int(1..9), w?: \"a\"|\"b\"}", "", true }, { "Loop", "{l?: Loop, v?: text?}", "", true } };
+    static const struct schemas mine = { own, 2 };
+    static const struct { const char *form, *json, *field; } cases[] = {
+        { "Leaf", "{\"n\":1}", NULL },                   { "Leaf", "{\"n\":0}", "n" },
+        { "Leaf", "{}", "n" },                           { "Leaf", "{\"n\":1,\"w\":\"c\"}", "w" },
+        { "Leaf", "{\"n\":1,\"w\":\"b\"}", NULL },      { "Leaf", "{\"n\":1,\"x\":1}", "x" },
+        { "Leaf", "[]", "body" },                        { "{k: [Leaf 1..2]}", "{\"k\":[{\"n\":1},{\"n\":\"1\"}]}", "k[1].n" },
+        { "{k: [Leaf 1..2]}", "{\"k\":[]}", "k" },       { "{k: [Leaf]?}", "{\"k\":null}", NULL },
+        { "{*: [int]}", "{\"a\":[1],\"b\":[1,true]}", "b[1]" },  { "{a: int, ...}", "{\"a\":1,\"z\":{}}", NULL },
+        { "Loop", "{\"l\":{\"l\":{\"v\":\"\"}}}", "l.l.v" },   { "Loop", "{\"l\":{\"v\":null}}", NULL },
+        { "eid|int", "\"12\"", "body" },                 { "eid|int", "12", NULL },
+        { "Page of Leaf", "{\"items\":[{\"n\":7}],\"next\":null}", NULL }, { "Page of Leaf", "{\"items\":[{\"n\":70}],\"next\":null}", "items[0].n" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct err e = { 0 };
+        json_t *v;
+        assert_ok(json_read(slice_str(cases[i].json), 1000, &v, &e));
+        enum eim_err rc = schema_check(&mine, cases[i].form, v, &f->call, &e);
+        if ((rc == OK) != (cases[i].field == NULL) || (rc != OK && strcmp(e.field, cases[i].field)))
+            fail_msg("%s against %s: %s %s", cases[i].json, cases[i].form, e.field, e.why);
+        json_decref(v);
+    }
+    static const char *const broken[] = { "", "{", "{a}", "[int", "Nobody", "int(1", "int|", "{a: nothing}", "\"x" };
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        json_t *o = schema_json(&mine, broken[i], false, &f->call);
+        if (o) fail_msg("%s was read", broken[i]);
     }
 }
 
@@ -706,7 +769,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_row_is_complete_and_none_stands_twice),
+        T(every_row_is_complete_and_none_stands_twice),
+        T(every_form_can_be_read_and_what_breaks_one_is_named_by_its_path),
         T(without_a_valid_token_nothing_is_told_and_nothing_is_read),
         T(health_needs_no_token_and_metrics_none_from_listed_addresses),
         T(paths_methods_and_parameters_are_strict),

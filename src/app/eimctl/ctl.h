@@ -148,6 +148,7 @@ int evidence_export(struct ctl *c);
 int expr_eval_command(struct ctl *c);
 int metrics(struct ctl *c);
 int health(struct ctl *c);
+int openapi(struct ctl *c);
 int decode(struct ctl *c);
 int encode(struct ctl *c);
 int verify_result(struct ctl *c);

@@ -107,6 +107,7 @@ static const struct command commands[] = {
     { "evidence", "export", "FILE", "one file that proves what each device ran, for eimverify: exact bytes, certificates, proofs of the log", evidence_export },
     { "", "metrics", "", "all counters of the server, in Prometheus' form", metrics },
     { "", "health", "", "does the server live, and is it ready?", health },
+    { "", "openapi", "", "the API as an OpenAPI 3.1 document", openapi },
     { "", "decode", "[--type ASN1TYPE] [--types] [INPUT]",
       "print an SGP.32 message (hex, base64, DER file, standard input), or say where and why it is broken; no server", decode },
     { "", "encode", "--type ASN1TYPE",

@@ -1,4 +1,4 @@
-/* server.c -- eimctl eim config, metrics, health: the server as a whole. */
+/* server.c -- eimctl eim config, metrics, health, openapi: the server as a whole. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -90,4 +90,14 @@ int health(struct ctl *c)
     }
     api_problem(c, live == 200 ? ready : live, buf_slice(&c->reply), &e);
     return c->json ? CTL_REFUSED : ctl_err(c, CTL_REFUSED, &e);
+}
+
+int openapi(struct ctl *c)
+{
+    json_t *o;
+    int rc = api_get(c, &o, "/v1/openapi.json");
+    if (rc != CTL_OK) return rc;
+    out_json(o);
+    json_decref(o);
+    return CTL_OK;
 }
