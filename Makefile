@@ -5,13 +5,17 @@ BUILD ?= build
 FUZZ_SECONDS ?= 300
 SHELL = /bin/sh
 
-.PHONY: all setup demo test bench fuzz check clean
+.PHONY: all setup install demo test bench fuzz check clean
 
 all: setup
 	@tools/build $(BUILD) release
 
 setup:
 	@tools/setup
+
+# Programs, manual page and completion, below the prefix that meson has (/usr/local); DESTDIR is heeded.
+install: all
+	@meson install -C $(BUILD) --no-rebuild
 
 demo: all
 	@BUILD=$(BUILD) tools/demo

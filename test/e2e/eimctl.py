@@ -588,6 +588,32 @@ def a_changed_file_and_another_server_are_noticed():
 
 
 @case
+def manual_and_completion_are_made_of_the_table():
+    usage = ctl("--help").text
+    rows = [line.split() for line in re.findall(r"^  eimctl (.+)$", usage, re.M)]
+    page = ctl("manual")
+    same(page.status, 0, page)
+    if shutil.which("groff"):                           # else the page is only looked at
+        made = subprocess.run(["groff", "-man", "-Tascii", "-ww"], input=page.text.encode(), capture_output=True)
+        same((made.returncode, made.stderr), (0, b""))
+    plain = page.text.replace("\\-", "-")
+    check(all(name in plain for name in ("device list", "expr eval", "EXIT STATUS", "no answer from the server")), plain)
+    groups = {r[0] for r in rows}
+    script = ctl("completion").text
+
+    def complete(*words):
+        asked = script + "\nCOMP_WORDS=(%s); COMP_CWORD=%d; _eimctl; echo ${COMPREPLY[@]}" % (" ".join("'%s'" % w for w in words), len(words) - 1)
+        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True)
+        same((done.returncode, done.stderr), (0, ""))
+        return done.stdout.split()
+
+    same(set(complete("eimctl", "")), groups | {"help"})
+    same(complete("eimctl", "pool", "f"), ["fill"])
+    same(complete("eimctl", "device", "list", "--wh"), ["--where"])
+    check("--token-file" in complete("eimctl", "whoami", "--"))
+
+
+@case
 def an_import_that_was_killed_goes_on_and_all_devices_are_there():
     n = 6000
     path = file("many.jsonl", "".join('{"eid":"%s"}\n' % eid(100000 + i) for i in range(n)))

@@ -11,11 +11,16 @@
 #include "base/json.h"
 #include "base/slice.h"
 
+/*   name              status  what it means */
+#define CTL_ENDS(X)                                                                                              \
+    X(CTL_OK,            0, "done")                                                                              \
+    X(CTL_REFUSED,       1, "refused or failed: the message, the server or a check said no")                     \
+    X(CTL_USAGE,         2, "the command line or the settings are wrong; nothing was tried")                     \
+    X(CTL_UNREACHABLE,   3, "no answer from the server")
 enum ctl_end {
-    CTL_OK = 0,
-    CTL_REFUSED = 1,                   /* refused or failed: the message, the server or a check said no */
-    CTL_USAGE = 2,                     /* the command line or the settings are wrong; nothing was tried */
-    CTL_UNREACHABLE = 3,               /* no answer from the server */
+#define X(name, number, text) name = number,
+    CTL_ENDS(X)
+#undef X
 };
 
 enum {
@@ -52,6 +57,9 @@ struct command {
     const char *group, *verb, *args, *help;        /* group "" for a command of one word */
     int (*run)(struct ctl *c);
 };
+
+/* ctl_commands -- the table of main.c, *n rows. */
+const struct command *ctl_commands(size_t *n);
 
 /* ctl_fail -- say it on standard error as one sentence ("eimctl: ...") and return `end`. */
 __attribute__((format(printf, 3, 4))) int ctl_fail(struct ctl *c, int end, const char *fmt, ...);
@@ -149,6 +157,8 @@ int expr_eval_command(struct ctl *c);
 int metrics(struct ctl *c);
 int health(struct ctl *c);
 int openapi(struct ctl *c);
+int manual(struct ctl *c);
+int completion(struct ctl *c);
 int decode(struct ctl *c);
 int encode(struct ctl *c);
 int verify_result(struct ctl *c);

@@ -108,6 +108,8 @@ static const struct command commands[] = {
     { "", "metrics", "", "all counters of the server, in Prometheus' form", metrics },
     { "", "health", "", "does the server live, and is it ready?", health },
     { "", "openapi", "", "the API as an OpenAPI 3.1 document", openapi },
+    { "", "manual", "", "this table as a manual page (troff); `make install` puts it where man finds it; no server", manual },
+    { "", "completion", "", "this table as a completion script for bash: source <(eimctl completion); no server", completion },
     { "", "decode", "[--type ASN1TYPE] [--types] [INPUT]",
       "print an SGP.32 message (hex, base64, DER file, standard input), or say where and why it is broken; no server", decode },
     { "", "encode", "--type ASN1TYPE",
@@ -118,6 +120,12 @@ static const struct command commands[] = {
       "check chain and signature of an eUICC package result; certificates in PEM or DER; no server", verify_result },
 };
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
+
+const struct command *ctl_commands(size_t *n)
+{
+    *n = NCOMMANDS;
+    return commands;
+}
 
 /* Lines of about 110 columns; an option and its value stay together. */
 static void print_args(FILE *f, const char *args, size_t column)
