@@ -1,6 +1,6 @@
 /* server.c -- the wiring of eimd: which part is made from which, and the order of up and down.
  *
- *   loops -> TLS -> two listeners (503 at first) -> privileges dropped -> data directory locked -> store -> identity -> eIM
+ *   (the signer's process) -> loops -> TLS -> two listeners (503 at first) -> privileges dropped -> data directory locked -> store -> identity -> eIM
  *   -> two pools -> janitor -> serving
  *
  * Devices and API have a listener, a queue and a pool of workers each, so neither can starve the other. On the way down the
@@ -8,6 +8,7 @@
  * order opposite to the way up. */
 #include "app/server.h"
 
+#include "app/child.h"
 #include "app/init.h"
 #include "app/janitor.h"
 #include "app/runner.h"
@@ -40,6 +41,7 @@
 enum { SLOW_STACK = 512 * 1024 /* a TLS handshake fits */, ARENA_CAP = 1 << 20, READY_MAX = 320, RESTORED_JUMP = 1000, BODY_SLACK = 64 * 1024 };
 
 enum { ORDER_THREADS = 2 };           /* ES2+ calls at once */
+enum { SIGN_WAITERS = 16, WORKERS_MAX = 256 };         /* threads for each of device.workers while the signer is another process */
 
 struct server {
     struct server_options options;
@@ -56,6 +58,7 @@ struct server {
     struct tls_server *tls;
     struct http_server *device_http, *api_http;
     struct host host;
+    struct child *child;               /* the signer's process; NULL: the keys are here */
     struct note_signer *notes;         /* signs the heads of the audit logs */
     struct audit_log audit;
     struct eim *eim;
@@ -350,7 +353,7 @@ static enum eim_err open_eim(struct server *s, struct err *e)
     char *codes = system_path(&s->arena, s->options.data, "codes.key");
     if (!keys || !roots || !codes) return fail(e, E_NOMEM, NULL, "no memory");
     TRY(seal_open_file(&s->host.seal, codes, s->env, e));
-    TRY(signer_open_dir(&s->host.signer, keys, e));
+    if (!s->child) TRY(signer_open_dir(&s->host.signer, keys, e));
     TRY(signer_public(s->host.signer, s->conf.eim_signing_key, NULL, NULL, &s->arena, e));
     TRY(cert_trust_load_dir(&trust, roots, e));
     log_msg(LOG_INFO, "app", "%zu CI roots in %s", cert_trust_count(trust), roots);
@@ -391,7 +394,9 @@ static enum eim_err open_coap(struct server *s, struct err *e)
 static enum eim_err open_doors(struct server *s, struct err *e)
 {
     const struct conf *c = &s->conf;
-    struct work_config device = { .threads = (int)c->device_workers, .depth = (size_t)c->device_queue };
+    /* A worker that waits for the signer computes nothing, and what several wait for is one array with one sync. */
+    int64_t workers = s->child ? c->device_workers * SIGN_WAITERS : c->device_workers;
+    struct work_config device = { .threads = (int)(workers < WORKERS_MAX ? workers : WORKERS_MAX), .depth = (size_t)c->device_queue };
     struct work_config api = { .threads = (int)c->api_workers, .depth = (size_t)c->api_queue };
     struct work_config slow = { .threads = (int)c->device_slow_workers, .depth = (size_t)c->device_queue, .stack_bytes = SLOW_STACK };
     TRY(work_start(&s->device_work, &device, e));
@@ -446,6 +451,8 @@ static enum eim_err start(struct server *s, struct err *e)
     TRY(server_settings(&s->now, &s->options, e));
     log_set_level((enum log_level)s->conf.log_level);
     TRY(system_check_data(s->options.data, e));
+    if (s->conf.signer_process) TRY(child_start(&s->child, &s->host.signer, s->options.data, &s->conf, &s->arena, e));
+    if (s->child) TRY(child_watch(s->child, e));
     TRY(listen_both(s, e));
     TRY(drop(s, e));
     TRY(system_lock(s->options.data, &s->lock_fd, e));         /* not before: the file belongs to whom we have become */
@@ -557,7 +564,9 @@ void server_stop(struct server *s)
     if (s->eim) eim_close(s->eim);
     note_signer_free(s->notes);
     store_close(s->host.store);
+    child_expect_end(s->child);
     signer_close(s->host.signer);
+    child_stop(s->child);
     seal_free(s->host.seal);
     outbound_free(s->host.outbound);
     tls_server_free(s->tls);

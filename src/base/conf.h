@@ -148,6 +148,14 @@ enum { CONF_FILE_MAX = 1 << 20, CONF_LIST_MAX = 64 };
       "account to become when started as root; empty = the owner of the data directory")                  \
     X(server, drain_timeout, TIME, "10s", 0, CONF_H, NULL, true,                                          \
       "how long a stopping server waits for requests under way")                                          \
+    X(signer, process, BOOL, "no", 0, 0, NULL, false,                                                     \
+      "keys that sign packages live in a process of their own, eimsigner (doc/security.md)")               \
+    X(signer, journal, TEXT, "signer", 1, 4096, NULL, false,                                              \
+      "the folder of its journal; it must outlive every copy of the store")                                \
+    X(signer, lists_per_minute, INT, "0", 0, 100000000, NULL, false,                                      \
+      "packages of nothing but listProfileInfo, listEim and getRAT that it signs; 0 = as many as asked for") \
+    X(signer, changes_per_minute, INT, "0", 0, 100000000, NULL, false,                                    \
+      "packages that change something that it signs; 0 = as many as asked for")                            \
     X(log, level, WORD, "info", 0, 0, "debug|info|warn|error", true,                                      \
       "least level of the lines on standard error")
 

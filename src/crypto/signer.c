@@ -11,6 +11,8 @@
 
 #include "asn1/sgp32.h"
 
+enum { SECURE_HEAP = 1 << 20, SECURE_LEAST = 64 };       /* octets; both powers of two */
+
 struct dir_signer {
     struct signer base;                /* first: a struct signer points here */
     size_t n;
@@ -63,6 +65,14 @@ static enum eim_err dir_public(struct signer *base, const char *key, struct slic
     return spki ? public_key_spki(private_key_public(k), spki, a, e) : OK;
 }
 
+static bool dir_name(struct signer *base, size_t i, char name[SIGNER_NAME_MAX + 1])
+{
+    const struct dir_signer *s = (struct dir_signer *)base;
+    if (i >= s->n) return false;
+    memcpy(name, s->keys[i].name, sizeof s->keys[i].name);
+    return true;
+}
+
 static void dir_close(struct signer *base)
 {
     struct dir_signer *s = (struct dir_signer *)base;
@@ -70,7 +80,7 @@ static void dir_close(struct signer *base)
     OPENSSL_free(s);
 }
 
-static const struct signer_ops dir_ops = { .sign = dir_sign, .public = dir_public, .close = dir_close };
+static const struct signer_ops dir_ops = { .sign = dir_sign, .public = dir_public, .name = dir_name, .close = dir_close };
 
 /* "NAME.pem" with a NAME as signer.h says? Copies NAME. */
 static bool key_name(const char *file, char name[SIGNER_NAME_MAX + 1])
@@ -140,6 +150,18 @@ enum eim_err signer_public(struct signer *s, const char *key, struct slice *spki
                            struct err *e)
 {
     return s->ops->public(s, key, spki, curve, a, e);
+}
+
+bool signer_name(struct signer *s, size_t i, char name[SIGNER_NAME_MAX + 1])
+{
+    return s->ops->name(s, i, name);
+}
+
+enum eim_err signer_lock_memory(struct err *e)
+{
+    int got = CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_LEAST);
+    if (!got) return fail(e, E_NOMEM, NULL, "no memory for the keys");
+    return got == 1 ? OK : fail(e, E_LIMIT, NULL, "memory for the keys cannot be locked (RLIMIT_MEMLOCK)");
 }
 
 enum eim_err signer_generate(const char *path, enum curve c, struct err *e)

@@ -17,7 +17,8 @@ struct sign_request {
     struct slice tbs;                  /* EuiccPackageSigned, the complete TLV as it will be sent */
     int64_t token;                     /* association token, 0 when there is none; never negative */
     uint8_t sig[SIGNATURE_SIZE];       /* out: raw r || s over tbs || token TLV */
-    enum eim_err rc;                   /* out: OK, E_NOT_FOUND (no such key), E_INVALID (token), E_CRYPTO */
+    int64_t highest;                   /* out, with E_REPLAY: the counter that a package must exceed; only signers that remember know it */
+    enum eim_err rc;                   /* out: OK, E_NOT_FOUND (no such key), E_INVALID (token), E_CRYPTO; of vault/client.h more */
 };
 
 /* A signer is a table of functions, so that an HSM, a child process or a test's failing signer can stand
@@ -30,6 +31,7 @@ struct signer_ops {
     enum eim_err (*sign)(struct signer *s, struct sign_request *r, size_t n, struct err *e);
     enum eim_err (*public)(struct signer *s, const char *key, struct slice *spki, enum curve *curve, struct arena *a,
                            struct err *e);
+    bool (*name)(struct signer *s, size_t i, char name[SIGNER_NAME_MAX + 1]);
     void (*close)(struct signer *s);
 };
 
@@ -50,6 +52,13 @@ MUST enum eim_err signer_sign(struct signer *s, struct sign_request *r, size_t n
  * E_NOT_FOUND: no such key. */
 MUST enum eim_err signer_public(struct signer *s, const char *key, struct slice *spki, enum curve *curve, struct arena *a,
                                 struct err *e);
+
+/* signer_name -- the name of key number i, from 0 on; false: there are no more. */
+bool signer_name(struct signer *s, size_t i, char name[SIGNER_NAME_MAX + 1]);
+
+/* signer_lock_memory -- from now on private keys of this process lie in memory that is neither swapped nor dumped, with guard pages around it. Once, before
+ * the first key and the first thread. E_LIMIT: the machine does not let us lock so much; keys are kept out of dumps all the same. */
+MUST enum eim_err signer_lock_memory(struct err *e);
 
 /* signer_generate -- a new random key in a new PKCS#8 PEM file; errors as private_key_save. */
 MUST enum eim_err signer_generate(const char *path, enum curve c, struct err *e);

@@ -41,33 +41,45 @@ static enum eim_err as_taken(struct plan *p, struct slice request, struct slice 
     return out->p ? OK : fail(e, E_NOMEM, NULL, "no room for a package");
 }
 
-enum eim_err package_sign(struct plan *p, struct operation *o, struct err *e)
+/* The signed part under the device's next counter, and its signature. */
+static enum eim_err sign_next(struct plan *p, struct operation *o, struct slice operations, struct sign_request *sign, struct err *e)
 {
-    const char *key = arena_str(p->arena, p->d.signing_key.n ? p->d.signing_key : p->identity->signing_key);
-    uint8_t *txid = arena_alloc(p->arena, TXID_SIZE);
-    if (!key || !txid) return fail(e, E_NOMEM, NULL, "no room for a package");
-    eim_txid(p->m, p->d.association, txid);
-
     o->counter = ++p->d.counter;
-    o->token = choose_token(&p->d, changes_nothing(o->request, p->arena));
-    o->txid = (struct slice){ txid, TXID_SIZE };
-
     struct euicc_package_signed tbs = {
         .eim_id = p->identity->eim_id, .eid_value = { p->d.eid.b, sizeof p->d.eid.b }, .counter_value = o->counter,
         .eim_transaction_id = o->txid,
     };
     der_set(&tbs, euicc_package_signed, eim_transaction_id);
-    struct slice operations;
-    TRY(as_taken(p, o->request, &operations, e));
     der_verbatim_choice(&tbs.euicc_package.der, operations);
-    struct slice signed_part = der_encode(&euicc_package_signed_type, &tbs, p->arena);
-    if (!signed_part.p) return fail(e, E_NOMEM, NULL, "no room for a package");
+    sign->tbs = der_encode(&euicc_package_signed_type, &tbs, p->arena);
+    if (!sign->tbs.p) return fail(e, E_NOMEM, NULL, "no room for a package");
+    return signer_sign(p->m->host->signer, sign, 1, e);
+}
 
-    struct sign_request sign = { .key = key, .tbs = signed_part, .token = o->token };
-    TRY(signer_sign(p->m->host->signer, &sign, 1, e));
+enum eim_err package_sign(struct plan *p, struct operation *o, struct err *e)
+{
+    const char *key = arena_str(p->arena, p->d.signing_key.n ? p->d.signing_key : p->identity->signing_key);
+    uint8_t *txid = arena_alloc(p->arena, TXID_SIZE);
+    struct slice operations;
+    if (!key || !txid) return fail(e, E_NOMEM, NULL, "no room for a package");
+    eim_txid(p->m, p->d.association, txid);
+    o->token = choose_token(&p->d, changes_nothing(o->request, p->arena));
+    o->txid = (struct slice){ txid, TXID_SIZE };
+    TRY(as_taken(p, o->request, &operations, e));
+
+    struct sign_request sign = { .key = key, .token = o->token };
+    enum eim_err rc = sign_next(p, o, operations, &sign, e);
+    /* A signer that remembers has signed this counter for a plan that was thrown away, or for a process that died before its COMMIT. Nobody can tell
+     * whether that package left, so it is passed over: an eUICC takes any counter above its own. Twice, because workers may meet. */
+    for (int i = 0; i < 2 && rc == E_REPLAY && sign.highest >= p->d.counter; i++) {
+        *e = (struct err){ 0 };
+        p->d.counter = sign.highest;
+        rc = sign_next(p, o, operations, &sign, e);
+    }
+    if (rc != OK) return rc;
 
     struct euicc_package_request request = { .eim_signature = { sign.sig, sizeof sign.sig } };
-    der_verbatim_seq(&request.euicc_package_signed.der, signed_part);
+    der_verbatim_seq(&request.euicc_package_signed.der, sign.tbs);
     o->package = der_encode(&euicc_package_request_type, &request, p->arena);
     if (!o->package.p) return fail(e, E_NOMEM, NULL, "no room for a package");
     if (o->package.n > OPERATION_PACKAGE_MAX)

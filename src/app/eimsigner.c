@@ -1,0 +1,132 @@
+/* eimsigner.c -- the program that holds the keys that sign eUICC packages. eimd starts it; people do not.
+ *
+ * In this order: no core dumps and no new privileges; as root, become the owner of the key folder; keys and journal are opened; everything
+ * else is given up (vault/jail.h); then questions are answered until eimd closes the socket. */
+#include "app/system.h"
+#include "base/env.h"
+#include "base/log.h"
+#include "vault/jail.h"
+#include "vault/vault.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SOCKET = 3, ARENA_CAP = 64 * 1024, EXIT_USAGE = 2 };
+
+static const char usage[] =
+    "eimsigner -- signs eUICC packages for eimd, which starts it by itself ([signer] process = yes)\n"
+    "\n"
+    "  eimsigner --keys DIR --journal DIR [--lists N] [--changes N]   speaks over descriptor 3; N: packages a minute, 0 = any number\n"
+    "\n"
+    "Exit status: 0 when eimd has closed the socket, 1 failure, 2 wrong usage, keys or journal.\n";
+
+struct asked {
+    const char *keys, *journal;
+    struct guard_rates rates;
+};
+
+static bool read_rate(const char *s, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoll(s, &end, 10);
+    return !errno && end != s && !*end && *out >= 0 && *out <= 100000000;
+}
+
+static bool read_options(int argc, char **argv, struct asked *a)
+{
+    static const struct option options[] = {
+        { "keys", required_argument, NULL, 'k' }, { "journal", required_argument, NULL, 'j' }, { "lists", required_argument, NULL, 'l' },
+        { "changes", required_argument, NULL, 'c' }, { 0 },
+    };
+    *a = (struct asked){ 0 };
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case 'k': a->keys = optarg; break;
+        case 'j': a->journal = optarg; break;
+        case 'l': if (!read_rate(optarg, &a->rates.lists)) return false; break;
+        case 'c': if (!read_rate(optarg, &a->rates.changes)) return false; break;
+        default: return false;
+        }
+    }
+    return optind == argc && a->keys && a->journal;
+}
+
+/* The journal's folder belongs to whom the keys belong to. */
+static enum eim_err folder(const struct asked *asked, struct err *e)
+{
+    struct stat keys;
+    TRY(system_folder(asked->journal, e));
+    if (geteuid() != 0) return OK;
+    if (stat(asked->keys, &keys) != 0) return fail(e, E_IO, NULL, "%s: %s", asked->keys, strerror(errno));
+    if (lchown(asked->journal, keys.st_uid, keys.st_gid) != 0) return fail(e, E_IO, NULL, "%s: %s", asked->journal, strerror(errno));
+    return OK;
+}
+
+/* What OpenSSL does at a first signature (files, tables) it does before the doors close. */
+static enum eim_err warm_up(struct signer *s, struct err *e)
+{
+    char name[SIGNER_NAME_MAX + 1];
+    for (size_t i = 0; signer_name(s, i, name); i++) {
+        struct sign_request r = { .key = name, .tbs = SLICE("warm up") };
+        TRY(signer_sign(s, &r, 1, e));
+        digest_wipe(r.sig, sizeof r.sig);
+    }
+    return OK;
+}
+
+static enum eim_err open_all(struct vault *v, const struct asked *asked, struct arena *a, struct err *e)
+{
+    struct journal_report report;
+    struct jail_report jail;
+    const char *who;
+    TRY(system_harden(e));
+    if (signer_lock_memory(e) != OK) {
+        log_msg(LOG_WARN, "signer", "%s", e->why);
+        *e = (struct err){ 0 };
+    }
+    TRY(folder(asked, e));
+    TRY(system_drop(asked->keys, "", &who, a, e));
+    TRY(jail_private(e));
+    TRY(signer_open_dir(&v->signer, asked->keys, e));
+    TRY(guard_new(&v->guard, &asked->rates, e));
+    TRY(journal_open(&v->journal, asked->journal, v->guard, JOURNAL_ROTATE, &report, e));
+    TRY(warm_up(v->signer, e));
+    if (report.torn) log_msg(LOG_WARN, "signer", "%" PRIu64 " octets at the end of the journal were half written, and are cut off", report.torn);
+    TRY(jail_close(&jail, e));
+    log_msg(LOG_INFO, "signer", "ready: journal %" PRIu64 " with %" PRIu64 " lines, %zu associations; seccomp is on, Landlock %s", report.number, report.lines,
+            guard_count(v->guard), jail.landlock ? "is on" : "is not in this kernel");
+    return OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = { 0 };
+    struct asked asked;
+    struct env env;
+    struct arena a;
+    if (!read_options(argc, argv, &asked)) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    env_real(&env);
+    arena_init(&a, ARENA_CAP);
+    struct vault v = { .env = &env };
+    bool ready = false;
+    enum eim_err rc = open_all(&v, &asked, &a, &e);
+    if (rc == OK) {
+        ready = true;
+        rc = vault_serve(&v, SOCKET, &e);
+    }
+    if (rc != OK) log_msg(LOG_ERROR, "signer", "%s", e.why[0] ? e.why : err_title(rc));
+    journal_close(v.journal);
+    guard_free(v.guard);
+    signer_close(v.signer);
+    arena_free(&a);
+    _exit(rc == OK ? EXIT_SUCCESS : ready ? EXIT_FAILURE : EXIT_USAGE);        /* nothing of libc's end needs what the jail has taken */
+}

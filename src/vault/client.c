@@ -1,0 +1,250 @@
+/* client.c -- the signer's process as a struct signer. */
+#include "vault/client.h"
+
+#include "base/mem.h"
+#include "vault/wire.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* One call of signer_sign that waits; lives on its thread's stack. */
+struct waiting {
+    struct waiting *next;
+    struct sign_request *r;
+    size_t n;
+    struct err *e;
+    enum eim_err rc;
+    bool done, lead;                   /* answered; or: it is your turn to speak */
+    pthread_cond_t told;
+};
+
+struct client {
+    struct signer base;                /* first: a struct signer points here */
+    int fd;
+    pthread_mutex_t lock;              /* guards the queue, `speaking` and `gone` */
+    struct waiting *first, **last;
+    bool speaking, gone;
+    struct buf frame;                  /* of whoever speaks */
+    size_t n;
+    struct client_key {
+        char name[SIGNER_NAME_MAX + 1];
+        enum curve curve;
+        uint8_t spki[SPKI_MAX];
+        size_t spki_n;
+    } *keys;                           /* constant after vault_client_open */
+};
+
+/* ---- speaking ---- */
+
+static enum eim_err call(struct client *c, uint8_t type, struct wire *w, struct err *e)
+{
+    char why[VAULT_WHY_MAX + 1];
+    TRY(wire_send(c->fd, &c->frame, e));
+    TRY(wire_recv(c->fd, &c->frame, NULL, e));
+    *w = (struct wire){ .rest = buf_slice(&c->frame) };
+    uint8_t got = (uint8_t)wire_get(w, 1);
+    if (got == (type | VAULT_ANSWER)) return OK;
+    if (got != (VAULT_REFUSED | VAULT_ANSWER)) return fail(e, E_MALFORMED, NULL, "the signer answers another question");
+    enum eim_err rc = (enum eim_err)wire_get(w, 1);
+    struct slice s = wire_get_text(w, VAULT_WHY_MAX);
+    snprintf(why, sizeof why, "%.*s", (int)s.n, s.n ? (const char *)s.p : "");
+    return fail(e, rc > OK && rc < EIM_ERR_END ? rc : E_MALFORMED, NULL, "%s", why);
+}
+
+/* One answer of an array. */
+static enum eim_err take(struct wire *w, struct sign_request *r, struct err *e)
+{
+    r->rc = (enum eim_err)wire_get(w, 1);
+    r->highest = (int64_t)wire_get(w, 8);
+    struct slice s = r->rc == OK ? wire_get_octets(w, SIGNATURE_SIZE) : wire_get_text(w, VAULT_WHY_MAX);
+    if (w->bad || (unsigned)r->rc >= EIM_ERR_END) return fail(e, E_MALFORMED, NULL, "an answer of the signer cannot be read");
+    if (r->rc != OK) return fail(e, r->rc, "SGP.32 2.11.1.1", "the signer refuses: %.*s", (int)s.n, s.n ? (const char *)s.p : "");
+    memcpy(r->sig, s.p, SIGNATURE_SIZE);
+    return OK;
+}
+
+static void put(struct buf *b, const struct sign_request *r)
+{
+    wire_put_text(b, slice_str(r->key));
+    wire_put(b, (uint64_t)r->token, 8);
+    wire_put_text(b, r->tbs);
+}
+
+/* Ask for all of these, and give each its answer. A failure of the whole is everybody's. */
+static enum eim_err exchange(struct client *c, struct waiting *batch, size_t n, struct err *e)
+{
+    struct wire w;
+    wire_begin(&c->frame, VAULT_SIGN);
+    wire_put(&c->frame, n, 2);
+    for (struct waiting *x = batch; x; x = x->next)
+        for (size_t i = 0; i < x->n; i++) put(&c->frame, &x->r[i]);
+    TRY(call(c, VAULT_SIGN, &w, e));
+    if (wire_get(&w, 2) != n) return fail(e, E_MALFORMED, NULL, "the signer answers another number of requests");
+    for (struct waiting *x = batch; x; x = x->next) {
+        x->rc = OK;
+        for (size_t i = 0; i < x->n; i++) {
+            enum eim_err rc = take(&w, &x->r[i], x->e);
+            if (x->rc == OK) x->rc = rc;
+        }
+    }
+    return wire_done(&w) ? OK : fail(e, E_MALFORMED, NULL, "an answer of the signer cannot be read");
+}
+
+/* With the lock held, which is given up meanwhile: speak for as many as fit in one array, from the first on. */
+static void speak(struct client *c)
+{
+    struct err e = { 0 };
+    struct waiting *batch = c->first, **end = &c->first;
+    size_t n = 0;
+    while (*end && n + (*end)->n <= VAULT_ARRAY) {
+        n += (*end)->n;
+        end = &(*end)->next;
+    }
+    c->first = *end;
+    *end = NULL;
+    if (!c->first) c->last = &c->first;
+    bool gone = c->gone;
+    pthread_mutex_unlock(&c->lock);
+    enum eim_err rc = gone ? fail(&e, E_IO, NULL, "the signer's process is gone") : exchange(c, batch, n, &e);
+    pthread_mutex_lock(&c->lock);
+    if (rc == E_IO || rc == E_MALFORMED || rc == E_TOO_LARGE) c->gone = true;      /* what would come next belongs to nobody */
+    for (struct waiting *x = batch, *next; x; x = next) {
+        next = x->next;
+        if (rc != OK) {
+            for (size_t i = 0; i < x->n; i++) x->r[i].rc = rc;
+            *x->e = e;
+            x->rc = rc;
+        }
+        x->done = true;
+        pthread_cond_signal(&x->told);
+    }
+}
+
+/* At most VAULT_ARRAY requests. */
+static enum eim_err sign_some(struct client *c, struct sign_request *r, size_t n, struct err *e)
+{
+    struct waiting me = { .r = r, .n = n, .e = e };
+    pthread_cond_init(&me.told, NULL);
+    pthread_mutex_lock(&c->lock);
+    *c->last = &me;
+    c->last = &me.next;
+    if (!c->speaking) c->speaking = me.lead = true;
+    while (!me.done) {
+        if (me.lead) speak(c);
+        else pthread_cond_wait(&me.told, &c->lock);
+    }
+    if (me.lead) {
+        c->speaking = c->first != NULL;
+        if (c->first) {
+            c->first->lead = true;
+            pthread_cond_signal(&c->first->told);
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    pthread_cond_destroy(&me.told);
+    return me.rc;
+}
+
+/* What can never be sent is refused here, so that it spoils nobody else's array. */
+static enum eim_err fits(struct sign_request *r, struct err *e)
+{
+    if (strlen(r->key) > SIGNER_NAME_MAX) return fail(e, E_NOT_FOUND, NULL, "no signing key named \"%.70s\"", r->key);
+    if (r->tbs.n > VAULT_TBS_MAX) return fail(e, E_TOO_LARGE, "SGP.32 2.11.1.1", "a package of %zu octets, at most %d", r->tbs.n, VAULT_TBS_MAX);
+    return OK;
+}
+
+static enum eim_err client_sign(struct signer *base, struct sign_request *r, size_t n, struct err *e)
+{
+    enum eim_err first = OK;
+    for (size_t i = 0; i < n;) {
+        size_t some = 0;
+        while (i + some < n && some < VAULT_ARRAY && (r[i + some].rc = fits(&r[i + some], e)) == OK) some++;
+        enum eim_err rc = some ? sign_some((struct client *)base, &r[i], some, e) : r[i].rc;
+        if (first == OK) first = rc;
+        i += some ? some : 1;
+    }
+    return first;
+}
+
+/* ---- keys ---- */
+
+static const struct client_key *find(const struct client *c, const char *name)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (strcmp(c->keys[i].name, name) == 0) return &c->keys[i];
+    return NULL;
+}
+
+static enum eim_err client_public(struct signer *base, const char *key, struct slice *spki, enum curve *curve, struct arena *a, struct err *e)
+{
+    const struct client_key *k = find((struct client *)base, key);
+    if (!k) return fail(e, E_NOT_FOUND, NULL, "no signing key named \"%s\"", key);
+    if (curve) *curve = k->curve;
+    if (!spki) return OK;
+    *spki = arena_copy(a, slice_of(k->spki, k->spki_n));
+    return spki->p ? OK : fail(e, E_NOMEM, NULL, "no memory for a key");
+}
+
+static bool client_name(struct signer *base, size_t i, char name[SIGNER_NAME_MAX + 1])
+{
+    const struct client *c = (struct client *)base;
+    if (i >= c->n) return false;
+    memcpy(name, c->keys[i].name, sizeof c->keys[i].name);
+    return true;
+}
+
+static void client_close(struct signer *base)
+{
+    struct client *c = (struct client *)base;
+    close(c->fd);
+    buf_free(&c->frame);
+    pthread_mutex_destroy(&c->lock);
+    mem_free(c->keys);
+    mem_free(c);
+}
+
+static const struct signer_ops client_ops = { .sign = client_sign, .public = client_public, .name = client_name, .close = client_close };
+
+static enum eim_err ask_keys(struct client *c, struct err *e)
+{
+    struct wire w;
+    wire_begin(&c->frame, VAULT_KEYS);
+    wire_put(&c->frame, VAULT_VERSION, 2);
+    TRY(call(c, VAULT_KEYS, &w, e));
+    if (wire_get(&w, 2) != VAULT_VERSION) return fail(e, E_INVALID, NULL, "eimd and eimsigner are of different releases");
+    size_t n = (size_t)wire_get(&w, 2);
+    if (n > SIGNER_KEYS) return fail(e, E_MALFORMED, NULL, "the signer names more than %d keys", SIGNER_KEYS);
+    c->keys = MEM_ARRAY(struct client_key, n + 1);
+    if (!c->keys) return fail(e, E_NOMEM, NULL, "no memory for the keys");
+    for (c->n = 0; c->n < n; c->n++) {
+        struct client_key *k = &c->keys[c->n];
+        struct slice name = wire_get_text(&w, SIGNER_NAME_MAX);
+        k->curve = (enum curve)wire_get(&w, 1);
+        struct slice spki = wire_get_text(&w, SPKI_MAX);
+        if (w.bad) break;
+        memcpy(k->name, name.p, name.n);
+        memcpy(k->spki, spki.p, spki.n);
+        k->spki_n = spki.n;
+    }
+    return wire_done(&w) ? OK : fail(e, E_MALFORMED, NULL, "the signer's keys cannot be read");
+}
+
+enum eim_err vault_client_open(struct signer **out, int fd, struct err *e)
+{
+    struct client *c = MEM_NEW(struct client);
+    *out = NULL;
+    if (!c) {
+        close(fd);
+        return fail(e, E_NOMEM, NULL, "no memory for the signer");
+    }
+    c->base.ops = &client_ops;
+    c->fd = fd;
+    c->last = &c->first;
+    pthread_mutex_init(&c->lock, NULL);
+    buf_init(&c->frame, VAULT_FRAME_MAX);
+    enum eim_err rc = ask_keys(c, e);
+    if (rc == OK) *out = &c->base;
+    else client_close(&c->base);
+    return rc;
+}

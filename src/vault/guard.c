@@ -1,0 +1,179 @@
+/* guard.c -- what is signed: well-formed packages, each counter once. */
+#include "vault/guard.h"
+
+#include "asn1/sgp32.h"
+#include "base/mem.h"
+#include "base/siphash.h"
+
+#define CLAUSE "SGP.32 2.11.1.1"
+#define MINUTE_US INT64_C(60000000)
+
+enum { ROOM_FIRST = 1024, ECO_SHIFT = 32 };
+
+struct bucket { int64_t a_minute, left, at_us; };   /* left: in packages times a minute's microseconds */
+
+struct guard {
+    struct guard_entry *v;             /* open addressing; association 0 is an empty place */
+    size_t room, n;                    /* room: a power of two, never more than three quarters full */
+    struct bucket lists, changes;
+};
+
+enum eim_err guard_new(struct guard **out, const struct guard_rates *rates, struct err *e)
+{
+    struct guard *g = MEM_NEW(struct guard);
+    *out = g;
+    if (g) g->v = MEM_ARRAY(struct guard_entry, ROOM_FIRST);
+    if (!g || !g->v) {
+        mem_free(g);
+        *out = NULL;
+        return fail(e, E_NOMEM, NULL, "no memory for the counters");
+    }
+    g->room = ROOM_FIRST;
+    g->lists = (struct bucket){ rates->lists, rates->lists * MINUTE_US, 0 };
+    g->changes = (struct bucket){ rates->changes, rates->changes * MINUTE_US, 0 };
+    return OK;
+}
+
+void guard_free(struct guard *g)
+{
+    if (!g) return;
+    mem_free(g->v);
+    mem_free(g);
+}
+
+/* ---- reading ---- */
+
+/* SipHash under a key that is no secret: who can choose EIDs here can only make himself wait. The number stands in the journal. */
+static enum eim_err number(struct guard_package *p, struct slice eim_id, struct err *e)
+{
+    static const uint8_t key[16] = "eimd association";
+    uint8_t both[SHA256_SIZE + sizeof p->eid];
+    TRY(digest_sha256(eim_id, both, e));
+    memcpy(both + SHA256_SIZE, p->eid, sizeof p->eid);
+    p->association = siphash(key, slice_of(both, sizeof both));
+    if (!p->association) p->association = 1;
+    return OK;
+}
+
+static void operations(const struct euicc_package *k, struct guard_package *p)
+{
+    const uint64_t listing = UINT64_C(1) << psmo_is_list_profile_info | UINT64_C(1) << psmo_is_get_rat | UINT64_C(1) << (ECO_SHIFT + eco_is_list_eim);
+    if (k->der.which == euicc_package_is_psmo_list)
+        for (size_t i = 0; i < k->psmo_list.n; i++) p->operations |= UINT64_C(1) << k->psmo_list.v[i].der.which;
+    else
+        for (size_t i = 0; i < k->eco_list.n; i++) p->operations |= UINT64_C(1) << (ECO_SHIFT + k->eco_list.v[i].der.which);
+    p->lists = !(p->operations & ~listing);
+}
+
+enum eim_err guard_read(struct slice tbs, struct slice token_tlv, struct guard_package *out, struct arena *a, struct err *e)
+{
+    struct euicc_package_signed s;
+    *out = (struct guard_package){ 0 };
+    TRY(der_decode(&euicc_package_signed_type, tbs, &s, a, e));
+    if (!der_has(&s, euicc_package_signed, eim_transaction_id))
+        return fail_field(e, E_INVALID, CLAUSE, "eimTransactionId", "a package without eimTransactionId is never signed");
+    operations(&s.euicc_package, out);
+    if (!out->operations) return fail_field(e, E_INVALID, CLAUSE, "euiccPackage", "a package that orders nothing is never signed");
+    /* Decoding passes over what it does not know, and takes forms that we never write: none of it gets under a signature. */
+    struct slice same = der_encode(&euicc_package_signed_type, &s, a);
+    if (same.p && !slice_eq(same, tbs)) same = der_encode_certs_whole(&euicc_package_signed_type, &s, a);
+    if (!same.p) return fail(e, E_NOMEM, NULL, "no memory to read a package");
+    if (!slice_eq(same, tbs)) return fail_field(e, E_INVALID, CLAUSE, "euiccPackageSigned", "it holds something that its decoded form does not");
+    memcpy(out->eid, s.eid_value.p, sizeof out->eid);
+    out->counter = s.counter_value;
+    TRY(number(out, s.eim_id, e));
+    return digest_sha256_spans((struct slice[]){ tbs, token_tlv }, 2, out->digest, e);
+}
+
+/* ---- remembering ---- */
+
+uint64_t guard_digest(const uint8_t digest[SHA256_SIZE])
+{
+    uint64_t v = 0;
+    for (int i = 0; i < 8; i++) v = v << 8 | digest[i];
+    return v;
+}
+
+/* The place of an association, or the empty one where it belongs. There is always an empty place. */
+static struct guard_entry *place(struct guard_entry *v, size_t room, uint64_t association)
+{
+    size_t i = (size_t)association & (room - 1);
+    while (v[i].association && v[i].association != association) i = (i + 1) & (room - 1);
+    return &v[i];
+}
+
+static enum eim_err grow(struct guard *g, struct err *e)
+{
+    if (g->n >= GUARD_ASSOCIATIONS) return fail(e, E_LIMIT, NULL, "the signer remembers %zu associations and takes no more", g->n);
+    if (g->n + 1 <= g->room / 4 * 3) return OK;
+    struct guard_entry *v = MEM_ARRAY(struct guard_entry, 2 * g->room);
+    if (!v) return fail(e, E_NOMEM, NULL, "no memory for the counter of another association");
+    for (size_t i = 0; i < g->room; i++)
+        if (g->v[i].association) *place(v, 2 * g->room, g->v[i].association) = g->v[i];
+    mem_free(g->v);
+    g->v = v;
+    g->room *= 2;
+    return OK;
+}
+
+enum eim_err guard_recall(struct guard *g, uint64_t association, int64_t counter, uint64_t digest, struct err *e)
+{
+    struct guard_entry *at = place(g->v, g->room, association);
+    if (!at->association) {
+        TRY(grow(g, e));
+        at = place(g->v, g->room, association);
+        g->n++;
+    } else if (counter < at->counter) {
+        return OK;
+    }
+    *at = (struct guard_entry){ association, counter, digest };
+    return OK;
+}
+
+/* One package out of a bucket that holds a minute's worth at most, and fills as time goes by. */
+static bool spend(struct bucket *b, int64_t now_us)
+{
+    if (!b->a_minute) return true;
+    int64_t full = b->a_minute * MINUTE_US, gone = now_us - b->at_us;
+    if (gone > 0) {
+        int64_t more = gone < MINUTE_US ? gone * b->a_minute : full;
+        b->left = b->left > full - more ? full : b->left + more;
+    }
+    b->at_us = now_us;
+    if (b->left < MINUTE_US) return false;
+    b->left -= MINUTE_US;
+    return true;
+}
+
+enum eim_err guard_admit(struct guard *g, const struct guard_package *p, int64_t now_us, int64_t *highest, bool *again, struct err *e)
+{
+    const struct guard_entry *at = place(g->v, g->room, p->association);
+    struct bucket *b = p->lists ? &g->lists : &g->changes;
+    uint64_t digest = guard_digest(p->digest);
+    *highest = at->association ? at->counter : -1;
+    *again = at->association && p->counter == at->counter && digest == at->digest;
+    if (*again) return OK;
+    if (at->association && p->counter <= at->counter)
+        return fail_field(e, E_REPLAY, CLAUSE, "counterValue", "counter %lld, but %lld was signed already", (long long)p->counter, (long long)at->counter);
+    if (at->association && p->counter - at->counter > GUARD_JUMP)
+        return fail_field(e, E_RULE, CLAUSE, "counterValue", "counter %lld is more than %d past the last that was signed", (long long)p->counter, GUARD_JUMP);
+    if (!at->association) TRY(grow(g, e));
+    if (!spend(b, now_us))
+        return fail(e, E_BUSY, NULL, "%lld packages a minute that %s are signed, no more", (long long)b->a_minute, p->lists ? "only list" : "change something");
+    TRY(guard_recall(g, p->association, p->counter, digest, e));
+    *highest = p->counter;
+    return OK;
+}
+
+bool guard_each(const struct guard *g, size_t *at, struct guard_entry *out)
+{
+    while (*at < g->room && !g->v[*at].association) ++*at;
+    if (*at == g->room) return false;
+    *out = g->v[(*at)++];
+    return true;
+}
+
+size_t guard_count(const struct guard *g)
+{
+    return g->n;
+}

@@ -1,0 +1,283 @@
+/* journal.c -- the signer's journal: written, and read again at a start.
+ *
+ * A crash may leave a last array half written: then the end of the file is cut, or holds zeros. It was never answered, so it is cut off.
+ * A line that is whole but does not follow from the one before was changed by somebody, and the signer does not start on it. What a chain
+ * cannot show is a file whose end was cut off at a line, or a folder put back to an older copy: see doc/security.md. */
+#include "vault/journal.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "vault/wire.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CHAIN_HEX = 2 * SHA256_SIZE, NAME_ROOM = 40, PENDING_MAX = 1 << 20, TORN_MAX = VAULT_ARRAY * JOURNAL_LINE_MAX };
+
+struct journal {
+    int folder, fd;
+    uint64_t number;
+    uint8_t chain[SHA256_SIZE];        /* of the last line */
+    struct buf pending;
+};
+
+static void file_name(uint64_t number, const char *end, char out[NAME_ROOM])
+{
+    snprintf(out, NAME_ROOM, "journal-%06" PRIu64 ".%s", number, end);
+}
+
+/* ---- lines ---- */
+
+static enum eim_err next_chain(const uint8_t before[SHA256_SIZE], struct slice line, uint8_t out[SHA256_SIZE], struct err *e)
+{
+    return digest_sha256_spans((struct slice[]){ { before, SHA256_SIZE }, line }, 2, out, e);
+}
+
+/* `text` ends in the space before the chain. */
+static enum eim_err put_line(struct journal *j, const char *text, int n, struct err *e)
+{
+    char hex[CHAIN_HEX + 1];
+    if (n < 0 || n + CHAIN_HEX + 1 > JOURNAL_LINE_MAX) return fail(e, E_INTERNAL, NULL, "a line of the signer's journal is too long");
+    TRY(next_chain(j->chain, slice_of(text, (size_t)n), j->chain, e));
+    slice_hex(slice_of(j->chain, SHA256_SIZE), false, hex);
+    hex[CHAIN_HEX] = '\n';
+    buf_put(&j->pending, slice_of(text, (size_t)n));
+    buf_put(&j->pending, slice_of(hex, sizeof hex));
+    return j->pending.failed ? fail(e, E_NOMEM, NULL, "no memory for the signer's journal") : OK;
+}
+
+static enum eim_err write_pending(struct journal *j, struct err *e)
+{
+    for (size_t at = 0; at < j->pending.n;) {
+        ssize_t n = write(j->fd, j->pending.p + at, j->pending.n - at);
+        if (n < 0 && errno != EINTR) return fail(e, E_IO, NULL, "the signer's journal: %s", strerror(errno));
+        if (n > 0) at += (size_t)n;
+    }
+    buf_reset(&j->pending);
+    return OK;
+}
+
+enum eim_err journal_add(struct journal *j, const struct guard_package *p, const char *key, int64_t now_us, struct err *e)
+{
+    char line[JOURNAL_LINE_MAX], eid[2 * sizeof p->eid + 1], digest[CHAIN_HEX + 1];
+    slice_hex(slice_of(p->eid, sizeof p->eid), false, eid);
+    slice_hex(slice_of(p->digest, sizeof p->digest), false, digest);
+    int n = snprintf(line, sizeof line, "s %" PRId64 " %016" PRIx64 " %s %" PRId64 " %" PRIx64 " %s %s ", now_us, p->association, eid, p->counter,
+                     p->operations, digest, key);
+    return put_line(j, line, n, e);
+}
+
+enum eim_err journal_sync(struct journal *j, struct err *e)
+{
+    if (!j->pending.n) return OK;
+    TRY(write_pending(j, e));
+    if (fdatasync(j->fd) != 0) return fail(e, E_IO, NULL, "the signer's journal: %s", strerror(errno));
+    return OK;
+}
+
+/* ---- reading ---- */
+
+struct reading {
+    struct guard *guard;
+    uint64_t number, lines, carried;
+    bool complete;                     /* the carried part has its end */
+    uint8_t chain[SHA256_SIZE];
+};
+
+/* What one good line says. False: no such line. */
+static bool understand(struct reading *r, const char *line, enum eim_err *rc, struct err *e)
+{
+    uint64_t number, association, operations, digest, count;
+    int64_t time, counter;
+    char hex[CHAIN_HEX + 1], eid[33], key[80];
+    int end = 0;
+    if (!r->lines) return sscanf(line, "h 1 %" SCNu64 " %64[0-9a-f] %n", &number, hex, &end) == 2 && !line[end] && number == r->number;
+    if (sscanf(line, "a %16" SCNx64 " %" SCNd64 " %16" SCNx64 " %n", &association, &counter, &digest, &end) == 3) {
+        if (line[end] || r->complete) return false;
+        r->carried++;
+        *rc = guard_recall(r->guard, association, counter, digest, e);
+        return true;
+    }
+    if (sscanf(line, "e %" SCNu64 " %n", &count, &end) == 1) {
+        r->complete = true;
+        return !line[end] && count == r->carried;
+    }
+    if (!r->complete || sscanf(line, "s %" SCNd64 " %16" SCNx64 " %32[0-9a-f] %" SCNd64 " %" SCNx64 " %64[0-9a-f] %79s %n", &time, &association, eid,
+                               &counter, &operations, hex, key, &end) != 7 || line[end] || !association) return false;
+    uint8_t all[SHA256_SIZE];
+    if (slice_unhex(slice_str(hex), all, sizeof all) != SHA256_SIZE) return false;
+    *rc = guard_recall(r->guard, association, counter, guard_digest(all), e);
+    return true;
+}
+
+/* Text, a space, a chain: could this have been a line? Else it was never wholly written. */
+static bool line_like(struct slice line)
+{
+    if (line.n < CHAIN_HEX + 3 || line.n >= JOURNAL_LINE_MAX || line.p[line.n - CHAIN_HEX - 1] != ' ') return false;
+    for (size_t i = 0; i < line.n; i++)
+        if (line.p[i] < ' ' || line.p[i] > '~') return false;
+    return true;
+}
+
+static enum eim_err read_line(struct reading *r, struct slice line, const char *name, struct err *e)
+{
+    char text[JOURNAL_LINE_MAX + 1];
+    uint8_t said[SHA256_SIZE];
+    enum eim_err rc = OK;
+    size_t n = line.n - CHAIN_HEX;
+    memcpy(text, line.p, n);
+    text[n] = 0;
+    if (!r->lines) {                   /* the head names the chain that it goes on from */
+        char hex[CHAIN_HEX + 1] = "";
+        uint64_t number;
+        if (sscanf(text, "h 1 %" SCNu64 " %64[0-9a-f]", &number, hex) != 2 || slice_unhex(slice_str(hex), r->chain, SHA256_SIZE) != SHA256_SIZE)
+            return fail(e, E_MISMATCH, NULL, "%s: no journal of a signer", name);
+    }
+    TRY(next_chain(r->chain, slice_of(text, n), r->chain, e));
+    if (slice_unhex((struct slice){ line.p + n, CHAIN_HEX }, said, sizeof said) != SHA256_SIZE || memcmp(said, r->chain, sizeof said) != 0 ||
+        !understand(r, text, &rc, e))
+        return fail(e, E_MISMATCH, NULL, "%s: line %" PRIu64 " does not follow from what stands before it: the journal was changed", name, r->lines + 1);
+    r->lines++;
+    return rc;
+}
+
+/* All of a file; *good becomes the octets that stand. */
+static enum eim_err read_all(struct reading *r, struct slice all, const char *name, size_t *good, struct err *e)
+{
+    struct slice rest = all, line;
+    for (*good = 0; slice_line(&rest, &line) && line_like(line); *good = all.n - rest.n) TRY(read_line(r, line, name, e));
+    if (all.n - *good > TORN_MAX)
+        return fail(e, E_MISMATCH, NULL, "%s: behind line %" PRIu64 " stands what is no journal: it was damaged", name, r->lines);
+    if (!r->complete) return fail(e, E_MISMATCH, NULL, "%s: it has no whole beginning", name);
+    return OK;
+}
+
+static enum eim_err read_file(struct journal *j, struct reading *r, struct journal_report *report, uint64_t *size, struct err *e)
+{
+    char name[NAME_ROOM];
+    struct stat st;
+    size_t good;
+    file_name(j->number, "log", name);
+    j->fd = openat(j->folder, name, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    if (j->fd < 0 || fstat(j->fd, &st) != 0) return fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
+    if (!S_ISREG(st.st_mode) || !st.st_size) return fail(e, E_MISMATCH, NULL, "%s: an empty file, or none", name);
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, j->fd, 0);
+    if (p == MAP_FAILED) return fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
+    enum eim_err rc = read_all(r, slice_of(p, (size_t)st.st_size), name, &good, e);
+    munmap(p, (size_t)st.st_size);
+    if (rc != OK) return rc;
+    *report = (struct journal_report){ j->number, r->lines, (uint64_t)st.st_size - good };
+    *size = good;
+    memcpy(j->chain, r->chain, sizeof j->chain);
+    if (report->torn && (ftruncate(j->fd, (off_t)good) != 0 || fdatasync(j->fd) != 0)) return fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
+    return OK;
+}
+
+/* ---- a new file ---- */
+
+static enum eim_err carry(struct journal *j, const struct guard *g, struct err *e)
+{
+    char line[JOURNAL_LINE_MAX], hex[CHAIN_HEX + 1];
+    struct guard_entry entry;
+    slice_hex(slice_of(j->chain, SHA256_SIZE), false, hex);
+    TRY(put_line(j, line, snprintf(line, sizeof line, "h 1 %" PRIu64 " %s ", j->number, hex), e));
+    for (size_t at = 0; guard_each(g, &at, &entry);) {
+        int n = snprintf(line, sizeof line, "a %016" PRIx64 " %" PRId64 " %016" PRIx64 " ", entry.association, entry.counter, entry.digest);
+        TRY(put_line(j, line, n, e));
+        if (j->pending.n > PENDING_MAX / 2) TRY(write_pending(j, e));
+    }
+    TRY(put_line(j, line, snprintf(line, sizeof line, "e %zu ", guard_count(g)), e));
+    return journal_sync(j, e);
+}
+
+/* Written beside and renamed, so that a file that has its name is whole. */
+static enum eim_err begin_file(struct journal *j, const struct guard *g, struct err *e)
+{
+    char fresh[NAME_ROOM], name[NAME_ROOM];
+    if (j->fd >= 0) close(j->fd);
+    j->number++;
+    file_name(j->number, "new", fresh);
+    file_name(j->number, "log", name);
+    if (unlinkat(j->folder, fresh, 0) != 0 && errno != ENOENT) return fail(e, E_IO, NULL, "%s: %s", fresh, strerror(errno));
+    j->fd = openat(j->folder, fresh, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (j->fd < 0) return fail(e, E_IO, NULL, "%s: %s", fresh, strerror(errno));
+    TRY(carry(j, g, e));
+    if (renameat(j->folder, fresh, j->folder, name) != 0 || fsync(j->folder) != 0) return fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
+    return OK;
+}
+
+/* ---- opening ---- */
+
+static enum eim_err newest(const char *folder, uint64_t *number, struct err *e)
+{
+    DIR *d = opendir(folder);
+    if (!d) return fail(e, E_IO, NULL, "%s: %s", folder, strerror(errno));
+    *number = 0;
+    for (const struct dirent *f; (f = readdir(d)) != NULL;) {
+        uint64_t n;
+        int end = 0;
+        if (sscanf(f->d_name, "journal-%9" SCNu64 ".log%n", &n, &end) == 1 && end && !f->d_name[end] && n > *number) *number = n;
+    }
+    closedir(d);
+    return OK;
+}
+
+/* The signer of an eimd that was killed ends by itself, as soon as it sees so. */
+static enum eim_err lock(struct journal *j, const char *folder, struct err *e)
+{
+    for (int i = 0; flock(j->folder, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (errno != EWOULDBLOCK && errno != EINTR) return fail(e, E_IO, NULL, "%s: %s", folder, strerror(errno));
+        if (i >= 50 * JOURNAL_LOCK_SECONDS) return fail(e, E_CONFLICT, NULL, "%s: another signer works in this folder", folder);
+        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+    }
+    return OK;
+}
+
+static enum eim_err open_all(struct journal *j, const char *folder, struct guard *g, uint64_t rotate, struct journal_report *report, struct err *e)
+{
+    uint64_t size = 0;
+    j->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (j->folder < 0) return fail(e, E_IO, NULL, "%s: %s", folder, strerror(errno));
+    TRY(lock(j, folder, e));
+    TRY(newest(folder, &j->number, e));
+    if (j->number) {
+        struct reading r = { .guard = g, .number = j->number };
+        TRY(read_file(j, &r, report, &size, e));
+    }
+    if (j->number && size < rotate) return OK;
+    TRY(begin_file(j, g, e));
+    report->number = j->number;
+    return OK;
+}
+
+enum eim_err journal_open(struct journal **out, const char *folder, struct guard *g, uint64_t rotate, struct journal_report *r, struct err *e)
+{
+    struct journal *j = MEM_NEW(struct journal);
+    *out = NULL;
+    *r = (struct journal_report){ 0 };
+    if (!j) return fail(e, E_NOMEM, NULL, "no memory for the signer's journal");
+    j->folder = j->fd = -1;
+    buf_init(&j->pending, PENDING_MAX);
+    enum eim_err rc = open_all(j, folder, g, rotate, r, e);
+    if (rc == OK) *out = j;
+    else journal_close(j);
+    return rc;
+}
+
+void journal_close(struct journal *j)
+{
+    if (!j) return;
+    if (j->fd >= 0) close(j->fd);
+    if (j->folder >= 0) close(j->folder);
+    buf_free(&j->pending);
+    mem_free(j);
+}
