@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SOCKET = 3, ARENA_CAP = 64 * 1024, EXIT_USAGE = 2 };
@@ -68,10 +69,11 @@ static enum eim_err folder(const struct asked *asked, struct err *e)
     return OK;
 }
 
-/* What OpenSSL does at a first signature (files, tables) it does before the doors close. */
+/* What OpenSSL does at a first signature (files, tables), and libc at a first log line (its time zone), they do before the doors close. */
 static enum eim_err warm_up(struct signer *s, struct err *e)
 {
     char name[SIGNER_NAME_MAX + 1];
+    tzset();
     for (size_t i = 0; signer_name(s, i, name); i++) {
         struct sign_request r = { .key = name, .tbs = SLICE("warm up") };
         TRY(signer_sign(s, &r, 1, e));

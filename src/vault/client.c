@@ -49,7 +49,7 @@ static enum eim_err call(struct client *c, uint8_t type, struct wire *w, struct 
     enum eim_err rc = (enum eim_err)wire_get(w, 1);
     struct slice s = wire_get_text(w, VAULT_WHY_MAX);
     snprintf(why, sizeof why, "%.*s", (int)s.n, s.n ? (const char *)s.p : "");
-    return fail(e, rc > OK && rc < EIM_ERR_END ? rc : E_MALFORMED, NULL, "%s", why);
+    return fail(e, rc == E_NOMEM || rc == E_INVALID ? rc : E_INTERNAL, NULL, "the signer refuses: %s", why);
 }
 
 /* One answer of an array. */
@@ -108,7 +108,11 @@ static void speak(struct client *c)
     pthread_mutex_unlock(&c->lock);
     enum eim_err rc = gone ? fail(&e, E_IO, NULL, "the signer's process is gone") : exchange(c, batch, n, &e);
     pthread_mutex_lock(&c->lock);
-    if (rc == E_IO || rc == E_MALFORMED || rc == E_TOO_LARGE) c->gone = true;      /* what would come next belongs to nobody */
+    if (!gone && (rc == E_IO || rc == E_MALFORMED || rc == E_TOO_LARGE)) {
+        c->gone = true;                /* what would come next belongs to nobody; a signer that still lives sees the end and goes, and eimd with it */
+        close(c->fd);
+        c->fd = -1;
+    }
     for (struct waiting *x = batch, *next; x; x = next) {
         next = x->next;
         if (rc != OK) {
@@ -197,7 +201,7 @@ static bool client_name(struct signer *base, size_t i, char name[SIGNER_NAME_MAX
 static void client_close(struct signer *base)
 {
     struct client *c = (struct client *)base;
-    close(c->fd);
+    if (c->fd >= 0) close(c->fd);
     buf_free(&c->frame);
     pthread_mutex_destroy(&c->lock);
     mem_free(c->keys);

@@ -10,7 +10,8 @@
 /* vault_client_open -- ask for the keys over `fd`, which is ours from then on (closed by signer_close, and on failure). The process is at its end
  * when it has read the end of the socket. E_IO: the signer is gone; E_INVALID: of another release; E_MALFORMED.
  *
- * signer_sign of it: the codes of vault_serve for each request, E_REPLAY with sign_request.highest; E_IO once the signer is gone, for good.
+ * signer_sign of it: the codes of vault_serve for each request, E_REPLAY with sign_request.highest; E_IO once the signer is gone or speaks
+ * nonsense, for good.
  * More than VAULT_ARRAY requests go as several arrays. Blocks for the signer's sync. signer_public asks nobody. */
 MUST enum eim_err vault_client_open(struct signer **out, int fd, struct err *e);
 

@@ -71,8 +71,9 @@ static enum eim_err read_array(struct serving *s, struct wire *w, size_t *n, str
     *n = (size_t)wire_get(w, 2);
     if (w->bad || !*n || *n > VAULT_ARRAY) return fail(e, E_MALFORMED, NULL, "an array holds 1 to %d requests", VAULT_ARRAY);
     for (size_t i = 0; i < *n; i++) {
-        struct slice key = wire_get_text(w, SIGNER_NAME_MAX);
-        s->asked[i] = (struct sign_request){ .key = arena_str(&s->arena, key), .token = (int64_t)wire_get(w, 8), .tbs = wire_get_text(w, VAULT_TBS_MAX) };
+        s->asked[i] = (struct sign_request){ .key = arena_str(&s->arena, wire_get_text(w, SIGNER_NAME_MAX)) };
+        s->asked[i].token = (int64_t)wire_get(w, 8);
+        s->asked[i].tbs = wire_get_text(w, VAULT_TBS_MAX);
         if (!s->asked[i].key) return fail(e, E_NOMEM, NULL, "no memory for a request");
         s->highest[i] = 0;
         s->why[i] = (struct err){ 0 };
