@@ -185,7 +185,8 @@ static void a_counter_is_signed_once(void **state)
     (void)state;
     struct guard *g;
     struct guard_package five = read_it(package(1, 5, LIST)), other = read_it(package(1, 5, DISABLE)), four = read_it(package(1, 4, LIST)),
-                         six = read_it(package(1, 6, LIST)), far = read_it(package(1, 6 + GUARD_JUMP + 1, LIST)), edge = read_it(package(1, 6 + GUARD_JUMP, LIST));
+                         six = read_it(package(1, 6, LIST)), far = read_it(package(1, 6 + GUARD_JUMP + 1, LIST)),
+                         edge = read_it(package(1, 6 + GUARD_JUMP, LIST));
     int64_t highest;
     bool again;
     assert_ok(guard_new(&g, &(struct guard_rates){ 0 }, &e));
