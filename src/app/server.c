@@ -41,7 +41,9 @@
 enum { SLOW_STACK = 512 * 1024 /* a TLS handshake fits */, ARENA_CAP = 1 << 20, READY_MAX = 320, RESTORED_JUMP = 1000, BODY_SLACK = 64 * 1024 };
 
 enum { ORDER_THREADS = 2 };           /* ES2+ calls at once */
-enum { SIGN_WAITERS = 16, WORKERS_MAX = 256 };         /* threads for each of device.workers while the signer is another process */
+/* While the signer is another process: a worker that waits for it computes nothing, and what several wait for is one array with one sync. So
+ * there are more of them than device.workers says, each with a snapshot of the store in its hands. */
+enum { SIGN_WAITERS = 8, WORKERS_MAX = 256 };
 
 struct server {
     struct server_options options;
@@ -293,11 +295,18 @@ static enum eim_err ensure_identity(struct tx *t, struct store_job *job, struct 
     return store_identity_put(t, &id, e);
 }
 
+static int device_workers(const struct server *s)
+{
+    int64_t n = s->child ? s->conf.device_workers * SIGN_WAITERS : s->conf.device_workers;
+    return (int)(n < WORKERS_MAX ? n : WORKERS_MAX);
+}
+
 static enum eim_err open_store(struct server *s, struct err *e)
 {
     const struct conf *c = &s->conf;
     struct store_options o = {
-        .url = init_store_url(c, s->options.data, &s->arena), .readers = (unsigned)c->store_readers, .writers = (unsigned)c->store_writers,
+        .url = init_store_url(c, s->options.data, &s->arena),
+        .readers = (unsigned)c->store_readers + (s->child ? (unsigned)device_workers(s) : 0), .writers = (unsigned)c->store_writers,
         .queue = (unsigned)c->store_queue, .cache_kib = (unsigned)(c->store_cache / CONF_K),
     };
     if (!o.url) return fail(e, E_NOMEM, NULL, "no memory");
@@ -394,9 +403,7 @@ static enum eim_err open_coap(struct server *s, struct err *e)
 static enum eim_err open_doors(struct server *s, struct err *e)
 {
     const struct conf *c = &s->conf;
-    /* A worker that waits for the signer computes nothing, and what several wait for is one array with one sync. */
-    int64_t workers = s->child ? c->device_workers * SIGN_WAITERS : c->device_workers;
-    struct work_config device = { .threads = (int)(workers < WORKERS_MAX ? workers : WORKERS_MAX), .depth = (size_t)c->device_queue };
+    struct work_config device = { .threads = device_workers(s), .depth = (size_t)c->device_queue };
     struct work_config api = { .threads = (int)c->api_workers, .depth = (size_t)c->api_queue };
     struct work_config slow = { .threads = (int)c->device_slow_workers, .depth = (size_t)c->device_queue, .stack_bytes = SLOW_STACK };
     TRY(work_start(&s->device_work, &device, e));

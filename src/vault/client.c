@@ -6,7 +6,11 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Where several threads sign, an array waits for company, as the store's group commit does: a sync costs more than the wait. */
+enum { GATHER = 8, GATHER_US = 2000 };
 
 /* One call of signer_sign that waits; lives on its thread's stack. */
 struct waiting {
@@ -24,7 +28,9 @@ struct client {
     int fd;
     pthread_mutex_t lock;              /* guards the queue, `speaking` and `gone` */
     struct waiting *first, **last;
-    bool speaking, gone;
+    size_t queued;                     /* requests in the queue */
+    bool speaking, gone, crowded;      /* crowded: the last array held more than one request */
+    pthread_cond_t company;            /* the queue holds GATHER: the speaker waits for it */
     struct buf frame;                  /* of whoever speaks */
     size_t n;
     struct client_key {
@@ -91,12 +97,24 @@ static enum eim_err exchange(struct client *c, struct waiting *batch, size_t n, 
     return wire_done(&w) ? OK : fail(e, E_MALFORMED, NULL, "an answer of the signer cannot be read");
 }
 
+/* With the lock held, which is given up meanwhile. */
+static void gather(struct client *c)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += GATHER_US * 1000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    while (c->queued < GATHER && pthread_cond_timedwait(&c->company, &c->lock, &until) == 0) {}
+}
+
 /* With the lock held, which is given up meanwhile: speak for as many as fit in one array, from the first on. */
 static void speak(struct client *c)
 {
     struct err e = { 0 };
-    struct waiting *batch = c->first, **end = &c->first;
     size_t n = 0;
+    if (c->crowded && !c->gone) gather(c);
+    struct waiting *batch = c->first, **end = &c->first;
     while (*end && n + (*end)->n <= VAULT_ARRAY) {
         n += (*end)->n;
         end = &(*end)->next;
@@ -104,6 +122,8 @@ static void speak(struct client *c)
     c->first = *end;
     *end = NULL;
     if (!c->first) c->last = &c->first;
+    c->queued -= n;
+    c->crowded = n > 1;
     bool gone = c->gone;
     pthread_mutex_unlock(&c->lock);
     enum eim_err rc = gone ? fail(&e, E_IO, NULL, "the signer's process is gone") : exchange(c, batch, n, &e);
@@ -133,6 +153,8 @@ static enum eim_err sign_some(struct client *c, struct sign_request *r, size_t n
     pthread_mutex_lock(&c->lock);
     *c->last = &me;
     c->last = &me.next;
+    c->queued += n;
+    if (c->queued >= GATHER) pthread_cond_signal(&c->company);
     if (!c->speaking) c->speaking = me.lead = true;
     while (!me.done) {
         if (me.lead) speak(c);
@@ -203,6 +225,7 @@ static void client_close(struct signer *base)
     struct client *c = (struct client *)base;
     if (c->fd >= 0) close(c->fd);
     buf_free(&c->frame);
+    pthread_cond_destroy(&c->company);
     pthread_mutex_destroy(&c->lock);
     mem_free(c->keys);
     mem_free(c);
@@ -246,6 +269,7 @@ enum eim_err vault_client_open(struct signer **out, int fd, struct err *e)
     c->fd = fd;
     c->last = &c->first;
     pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->company, NULL);
     buf_init(&c->frame, VAULT_FRAME_MAX);
     enum eim_err rc = ask_keys(c, e);
     if (rc == OK) *out = &c->base;
