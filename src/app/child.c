@@ -57,9 +57,11 @@ static enum eim_err start(struct child *c, struct signer **signer, const char *d
     char *keys = system_path(a, data, "keys"), *journal = system_path(a, data, conf->signer_journal);
     char *lists = arena_printf(a, "%lld", (long long)conf->signer_lists_per_minute);
     char *changes = arena_printf(a, "%lld", (long long)conf->signer_changes_per_minute);
-    if (!keys || !journal || !lists || !changes) return fail(e, E_NOMEM, NULL, "no memory to start the signer");
+    char *notes = system_path(a, data, "audit/key.pem"), *name = arena_str(a, slice_str(conf->eim_fqdn));
+    if (!keys || !journal || !lists || !changes || !notes || !name) return fail(e, E_NOMEM, NULL, "no memory to start the signer");
     TRY(beside(path, e));
-    char *argv[] = { path, (char[]){ "--keys" }, keys, (char[]){ "--journal" }, journal, (char[]){ "--lists" }, lists, (char[]){ "--changes" }, changes, NULL };
+    char *argv[] = { path, (char[]){ "--keys" }, keys, (char[]){ "--journal" }, journal, (char[]){ "--lists" }, lists, (char[]){ "--changes" }, changes,
+                     (char[]){ "--notes" }, notes, (char[]){ "--name" }, name, NULL };
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) != 0) return fail(e, E_IO, NULL, "socketpair: %s", strerror(errno));
     enum eim_err rc = spawn(&c->pid, path, argv, sv[1], e);
     close(sv[1]);

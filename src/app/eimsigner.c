@@ -22,12 +22,14 @@ enum { SOCKET = 3, ARENA_CAP = 64 * 1024, EXIT_USAGE = 2 };
 static const char usage[] =
     "eimsigner -- signs eUICC packages for eimd, which starts it by itself ([signer] process = yes)\n"
     "\n"
-    "  eimsigner --keys DIR --journal DIR [--lists N] [--changes N]   speaks over descriptor 3; N: packages a minute, 0 = any number\n"
+    "  eimsigner --keys DIR --journal DIR [--notes FILE --name NAME] [--lists N] [--changes N]\n"
+    "\n"
+    "Speaks over descriptor 3. FILE: the key that signs notes as NAME (heads of audit logs, exports). N: packages a minute, 0 = any number.\n"
     "\n"
     "Exit status: 0 when eimd has closed the socket, 1 failure, 2 wrong usage, keys or journal.\n";
 
 struct asked {
-    const char *keys, *journal;
+    const char *keys, *journal, *notes, *name;
     struct guard_rates rates;
 };
 
@@ -43,35 +45,50 @@ static bool read_options(int argc, char **argv, struct asked *a)
 {
     static const struct option options[] = {
         { "keys", required_argument, NULL, 'k' }, { "journal", required_argument, NULL, 'j' }, { "lists", required_argument, NULL, 'l' },
-        { "changes", required_argument, NULL, 'c' }, { 0 },
+        { "changes", required_argument, NULL, 'c' }, { "notes", required_argument, NULL, 'n' }, { "name", required_argument, NULL, 'N' }, { 0 },
     };
     *a = (struct asked){ 0 };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 'k': a->keys = optarg; break;
         case 'j': a->journal = optarg; break;
+        case 'n': a->notes = optarg; break;
+        case 'N': a->name = optarg; break;
         case 'l': if (!read_rate(optarg, &a->rates.lists)) return false; break;
         case 'c': if (!read_rate(optarg, &a->rates.changes)) return false; break;
         default: return false;
         }
     }
-    return optind == argc && a->keys && a->journal;
+    return optind == argc && a->keys && a->journal && !a->notes == !a->name;
 }
 
-/* The journal's folder belongs to whom the keys belong to. */
-static enum eim_err folder(const struct asked *asked, struct err *e)
+/* The journal, and the key of the notes with its folder, belong to whom the keys belong to. */
+static enum eim_err give(const struct asked *asked, const char *path, struct err *e)
 {
     struct stat keys;
-    TRY(system_folder(asked->journal, e));
     if (geteuid() != 0) return OK;
     if (stat(asked->keys, &keys) != 0) return fail(e, E_IO, NULL, "%s: %s", asked->keys, strerror(errno));
-    if (lchown(asked->journal, keys.st_uid, keys.st_gid) != 0) return fail(e, E_IO, NULL, "%s: %s", asked->journal, strerror(errno));
+    if (lchown(path, keys.st_uid, keys.st_gid) != 0 && errno != ENOENT) return fail(e, E_IO, NULL, "%s: %s", path, strerror(errno));
     return OK;
 }
 
-/* What OpenSSL does at a first signature (files, tables), and libc at a first log line (its time zone), they do before the doors close. */
-static enum eim_err warm_up(struct signer *s, struct err *e)
+static enum eim_err folders(const struct asked *asked, struct arena *a, struct err *e)
 {
+    TRY(system_folder(asked->journal, e));
+    TRY(give(asked, asked->journal, e));
+    if (!asked->notes) return OK;
+    const char *slash = strrchr(asked->notes, '/');
+    char *folder = arena_str(a, slash ? slice_of(asked->notes, (size_t)(slash - asked->notes)) : SLICE("."));
+    if (!folder) return fail(e, E_NOMEM, NULL, "no memory");
+    TRY(system_folder(folder, e));
+    TRY(give(asked, folder, e));
+    return give(asked, asked->notes, e);
+}
+
+/* What OpenSSL does at a first signature (files, tables), and libc at a first log line (its time zone), they do before the doors close. */
+static enum eim_err warm_up(struct signer *s, const struct note_signer *notes, struct arena *a, struct err *e)
+{
+    struct slice note;
     char name[SIGNER_NAME_MAX + 1];
     tzset();
     for (size_t i = 0; signer_name(s, i, name); i++) {
@@ -79,7 +96,7 @@ static enum eim_err warm_up(struct signer *s, struct err *e)
         TRY(signer_sign(s, &r, 1, e));
         digest_wipe(r.sig, sizeof r.sig);
     }
-    return OK;
+    return notes ? note_sign(notes, SLICE("warm up\n"), &note, a, e) : OK;
 }
 
 static enum eim_err open_all(struct vault *v, const struct asked *asked, struct arena *a, struct err *e)
@@ -92,13 +109,14 @@ static enum eim_err open_all(struct vault *v, const struct asked *asked, struct 
         log_msg(LOG_WARN, "signer", "%s", e->why);
         *e = (struct err){ 0 };
     }
-    TRY(folder(asked, e));
+    TRY(folders(asked, a, e));
     TRY(system_drop(asked->keys, "", &who, a, e));
     TRY(jail_private(e));
     TRY(signer_open_dir(&v->signer, asked->keys, e));
+    if (asked->notes) TRY(note_signer_open(&v->notes, asked->notes, asked->name, e));
     TRY(guard_new(&v->guard, &asked->rates, e));
     TRY(journal_open(&v->journal, asked->journal, v->guard, JOURNAL_ROTATE, &report, e));
-    TRY(warm_up(v->signer, e));
+    TRY(warm_up(v->signer, v->notes, a, e));
     if (report.torn) log_msg(LOG_WARN, "signer", "%" PRIu64 " octets at the end of the journal were half written, and are cut off", report.torn);
     TRY(jail_close(&jail, e));
     log_msg(LOG_INFO, "signer", "ready: journal %" PRIu64 " with %" PRIu64 " lines, %zu associations; seccomp is on, Landlock %s", report.number, report.lines,
@@ -118,7 +136,7 @@ int main(int argc, char **argv)
     }
     env_real(&env);
     arena_init(&a, ARENA_CAP);
-    struct vault v = { .env = &env };
+    struct vault v = { .env = &env, .name = asked.name };
     bool ready = false;
     enum eim_err rc = open_all(&v, &asked, &a, &e);
     if (rc == OK) {
@@ -129,6 +147,7 @@ int main(int argc, char **argv)
     journal_close(v.journal);
     guard_free(v.guard);
     signer_close(v.signer);
+    note_signer_free(v.notes);
     arena_free(&a);
     _exit(rc == OK ? EXIT_SUCCESS : ready ? EXIT_FAILURE : EXIT_USAGE);        /* nothing of libc's end needs what the jail has taken */
 }

@@ -32,6 +32,7 @@
 #include "net/work.h"
 #include "store/store.h"
 #include "trust/log.h"
+#include "vault/client.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -377,8 +378,8 @@ static enum eim_err open_audit(struct server *s, struct err *e)
 {
     char *folder = system_path(&s->arena, s->options.data, "audit"), *key = system_path(&s->arena, s->options.data, "audit/key.pem");
     if (!folder || !key) return fail(e, E_NOMEM, NULL, "no memory");
-    TRY(system_folder(folder, e));
-    TRY(note_signer_open(&s->notes, key, s->conf.eim_fqdn, e));
+    if (!s->child) TRY(system_folder(folder, e));
+    TRY(s->child ? vault_client_notes(&s->notes, s->host.signer, e) : note_signer_open(&s->notes, key, s->conf.eim_fqdn, e));
     s->audit = (struct audit_log){ .host = &s->host, .signer = s->notes, .name = s->conf.eim_fqdn };
     log_msg(LOG_INFO, "app", "the heads of the audit logs are signed by %s", note_signer_key(s->notes));
     return OK;

@@ -14,7 +14,8 @@ enum { ALGORITHM_ED25519 = 1, HASH_SIZE = 4, KEY_PEM_MAX = 8192, KEY_TEXT_MAX = 
 static const char dash[] = "\xE2\x80\x94 ";            /* an em dash and a space begin a signature line */
 
 struct note_signer {
-    EVP_PKEY *pkey;
+    EVP_PKEY *pkey;                    /* NULL: `other` has it */
+    struct note_other *other;
     char name[NOTE_NAME_MAX + 1];
     uint8_t hash[HASH_SIZE];
     char key[KEY_TEXT_MAX];
@@ -131,6 +132,7 @@ enum eim_err note_sign(const struct note_signer *s, struct slice text, struct sl
     char b64[4 * ((sizeof signature + 2) / 3) + 1];
     size_t n = NOTE_SIGNATURE_SIZE;
     if (!text.n || text.p[text.n - 1] != '\n') return fail(e, E_INTERNAL, NULL, "a note must end in a newline");
+    if (s->other) return s->other->sign(s->other, text, note, a, e);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, s->pkey) == 1 &&
               EVP_DigestSign(ctx, signature + HASH_SIZE, &n, text.p, text.n) == 1 && n == NOTE_SIGNATURE_SIZE;
@@ -184,6 +186,22 @@ static bool line_good(const struct verifier *v, struct slice text, struct slice 
     skip += v->name.n + 1;
     return slice_from_b64(slice_of(line.p + skip, line.n - skip), raw, sizeof raw) == (long)sizeof raw && !memcmp(raw, v->hash, HASH_SIZE) &&
            good(v, text, raw + HASH_SIZE);
+}
+
+enum eim_err note_signer_other(struct note_signer **out, const char *key, struct note_other *o, struct err *e)
+{
+    struct verifier v;
+    *out = NULL;
+    if (strlen(key) >= KEY_TEXT_MAX) return fail_field(e, E_INVALID, "C2SP signed-note", "key", "a verifier key of %zu octets", strlen(key));
+    TRY(parse_key(key, &v, e));
+    struct note_signer *s = MEM_NEW(struct note_signer);
+    if (!s) return fail(e, E_NOMEM, NULL, "no memory for a signer of notes");
+    s->other = o;
+    memcpy(s->name, v.name.p, v.name.n);
+    memcpy(s->hash, v.hash, HASH_SIZE);
+    memcpy(s->key, key, strlen(key));
+    *out = s;
+    return OK;
 }
 
 enum eim_err note_open(const char *key, struct slice note, struct slice *text, struct err *e)

@@ -22,6 +22,13 @@ struct note_signer;
 MUST enum eim_err note_signer_open(struct note_signer **out, const char *path, const char *name, struct err *e);
 void note_signer_free(struct note_signer *s);
 
+/* note_signer_other -- a signer whose key is elsewhere and is only asked: `key` is its verifier key, `o` (not owned, outlives it) makes the notes.
+ * E_INVALID: no verifier key. */
+struct note_other {
+    enum eim_err (*sign)(struct note_other *o, struct slice text, struct slice *note, struct arena *a, struct err *e);
+};
+MUST enum eim_err note_signer_other(struct note_signer **out, const char *key, struct note_other *o, struct err *e);
+
 /* note_signer_key -- the verifier key of it, borrowed. */
 const char *note_signer_key(const struct note_signer *s);
 

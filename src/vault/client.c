@@ -10,21 +10,26 @@
 #include <unistd.h>
 
 /* Where several threads sign, an array waits for company, as the store's group commit does: a sync costs more than the wait. */
-enum { GATHER = 8, GATHER_US = 2000 };
+enum { GATHER = 8, GATHER_US = 2000, NOTE_KEY_MAX = NOTE_NAME_MAX + 80 };
 
 /* One call of signer_sign that waits; lives on its thread's stack. */
 struct waiting {
     struct waiting *next;
     struct sign_request *r;
     size_t n;
+    struct note_call *note;            /* instead of requests: it leaves by itself */
     struct err *e;
     enum eim_err rc;
     bool done, lead;                   /* answered; or: it is your turn to speak */
     pthread_cond_t told;
 };
 
+struct note_call { struct slice text, *note; struct arena *a; };
+
 struct client {
     struct signer base;                /* first: a struct signer points here */
+    struct note_other notes;
+    char notes_key[NOTE_KEY_MAX + 1];
     int fd;
     pthread_mutex_t lock;              /* guards the queue, `speaking` and `gone` */
     struct waiting *first, **last;
@@ -55,7 +60,8 @@ static enum eim_err call(struct client *c, uint8_t type, struct wire *w, struct 
     enum eim_err rc = (enum eim_err)wire_get(w, 1);
     struct slice s = wire_get_text(w, VAULT_WHY_MAX);
     snprintf(why, sizeof why, "%.*s", (int)s.n, s.n ? (const char *)s.p : "");
-    return fail(e, rc == E_NOMEM || rc == E_INVALID ? rc : E_INTERNAL, NULL, "the signer refuses: %s", why);
+    bool said = rc == E_NOMEM || rc == E_INVALID || rc == E_REPLAY || rc == E_NOT_FOUND || rc == E_LIMIT;
+    return fail(e, said ? rc : E_INTERNAL, NULL, "the signer refuses: %s", why);
 }
 
 /* One answer of an array. */
@@ -75,6 +81,19 @@ static void put(struct buf *b, const struct sign_request *r)
     wire_put_text(b, slice_str(r->key));
     wire_put(b, (uint64_t)r->token, 8);
     wire_put_text(b, r->tbs);
+}
+
+static enum eim_err exchange_note(struct client *c, struct waiting *x, struct err *e)
+{
+    struct wire w;
+    wire_begin(&c->frame, VAULT_NOTE);
+    wire_put_text(&c->frame, x->note->text);
+    TRY(call(c, VAULT_NOTE, &w, e));
+    struct slice note = wire_get_text(&w, NOTE_MAX);
+    if (!wire_done(&w)) return fail(e, E_MALFORMED, NULL, "a note of the signer cannot be read");
+    *x->note->note = arena_copy(x->note->a, note);
+    x->rc = x->note->note->p ? OK : fail(x->e, E_NOMEM, NULL, "no room for a note");
+    return OK;
 }
 
 /* Ask for all of these, and give each its answer. A failure of the whole is everybody's. */
@@ -113,20 +132,23 @@ static void speak(struct client *c)
 {
     struct err e = { 0 };
     size_t n = 0;
-    if (c->crowded && !c->gone) gather(c);
+    if (c->crowded && !c->gone && !c->first->note) gather(c);
     struct waiting *batch = c->first, **end = &c->first;
-    while (*end && n + (*end)->n <= VAULT_ARRAY) {
-        n += (*end)->n;
-        end = &(*end)->next;
-    }
+    if (batch->note) end = &batch->next;
+    else
+        while (*end && !(*end)->note && n + (*end)->n <= VAULT_ARRAY) {
+            n += (*end)->n;
+            end = &(*end)->next;
+        }
     c->first = *end;
     *end = NULL;
     if (!c->first) c->last = &c->first;
     c->queued -= n;
-    c->crowded = n > 1;
+    if (!batch->note) c->crowded = n > 1;
     bool gone = c->gone;
     pthread_mutex_unlock(&c->lock);
-    enum eim_err rc = gone ? fail(&e, E_IO, NULL, "the signer's process is gone") : exchange(c, batch, n, &e);
+    enum eim_err rc = gone ? fail(&e, E_IO, NULL, "the signer's process is gone") :
+                      batch->note ? exchange_note(c, batch, &e) : exchange(c, batch, n, &e);
     pthread_mutex_lock(&c->lock);
     if (!gone && (rc == E_IO || rc == E_MALFORMED || rc == E_TOO_LARGE)) {
         c->gone = true;                /* what would come next belongs to nobody; a signer that still lives sees the end and goes, and eimd with it */
@@ -145,22 +167,20 @@ static void speak(struct client *c)
     }
 }
 
-/* At most VAULT_ARRAY requests. */
-static enum eim_err sign_some(struct client *c, struct sign_request *r, size_t n, struct err *e)
+static enum eim_err wait_for(struct client *c, struct waiting *me)
 {
-    struct waiting me = { .r = r, .n = n, .e = e };
-    pthread_cond_init(&me.told, NULL);
+    pthread_cond_init(&me->told, NULL);
     pthread_mutex_lock(&c->lock);
-    *c->last = &me;
-    c->last = &me.next;
-    c->queued += n;
+    *c->last = me;
+    c->last = &me->next;
+    c->queued += me->n;
     if (c->queued >= GATHER) pthread_cond_signal(&c->company);
-    if (!c->speaking) c->speaking = me.lead = true;
-    while (!me.done) {
-        if (me.lead) speak(c);
-        else pthread_cond_wait(&me.told, &c->lock);
+    if (!c->speaking) c->speaking = me->lead = true;
+    while (!me->done) {
+        if (me->lead) speak(c);
+        else pthread_cond_wait(&me->told, &c->lock);
     }
-    if (me.lead) {
+    if (me->lead) {
         c->speaking = c->first != NULL;
         if (c->first) {
             c->first->lead = true;
@@ -168,8 +188,8 @@ static enum eim_err sign_some(struct client *c, struct sign_request *r, size_t n
         }
     }
     pthread_mutex_unlock(&c->lock);
-    pthread_cond_destroy(&me.told);
-    return me.rc;
+    pthread_cond_destroy(&me->told);
+    return me->rc;
 }
 
 /* What can never be sent is refused here, so that it spoils nobody else's array. */
@@ -186,11 +206,27 @@ static enum eim_err client_sign(struct signer *base, struct sign_request *r, siz
     for (size_t i = 0; i < n;) {
         size_t some = 0;
         while (i + some < n && some < VAULT_ARRAY && (r[i + some].rc = fits(&r[i + some], e)) == OK) some++;
-        enum eim_err rc = some ? sign_some((struct client *)base, &r[i], some, e) : r[i].rc;
+        enum eim_err rc = some ? wait_for((struct client *)base, &(struct waiting){ .r = &r[i], .n = some, .e = e }) : r[i].rc;
         if (first == OK) first = rc;
         i += some ? some : 1;
     }
     return first;
+}
+
+static enum eim_err client_note(struct note_other *o, struct slice text, struct slice *note, struct arena *a, struct err *e)
+{
+    struct client *c = (struct client *)(void *)((char *)o - offsetof(struct client, notes));
+    struct note_call call = { text, note, a };
+    if (text.n > NOTE_MAX) return fail(e, E_TOO_LARGE, "C2SP signed-note", "a note of %zu octets, at most %d", text.n, NOTE_MAX);
+    return wait_for(c, &(struct waiting){ .note = &call, .e = e });
+}
+
+enum eim_err vault_client_notes(struct note_signer **out, struct signer *client, struct err *e)
+{
+    struct client *c = (struct client *)client;
+    *out = NULL;
+    if (!*c->notes_key) return fail(e, E_NOT_FOUND, NULL, "the signer has no key for notes");
+    return note_signer_other(out, c->notes_key, &c->notes, e);
 }
 
 /* ---- keys ---- */
@@ -254,7 +290,10 @@ static enum eim_err ask_keys(struct client *c, struct err *e)
         memcpy(k->spki, spki.p, spki.n);
         k->spki_n = spki.n;
     }
-    return wire_done(&w) ? OK : fail(e, E_MALFORMED, NULL, "the signer's keys cannot be read");
+    struct slice notes = wire_get_text(&w, NOTE_KEY_MAX);
+    if (!wire_done(&w)) return fail(e, E_MALFORMED, NULL, "the signer's keys cannot be read");
+    if (notes.n) memcpy(c->notes_key, notes.p, notes.n);
+    return OK;
 }
 
 enum eim_err vault_client_open(struct signer **out, int fd, struct err *e)
@@ -266,6 +305,7 @@ enum eim_err vault_client_open(struct signer **out, int fd, struct err *e)
         return fail(e, E_NOMEM, NULL, "no memory for the signer");
     }
     c->base.ops = &client_ops;
+    c->notes.sign = client_note;
     c->fd = fd;
     c->last = &c->first;
     pthread_mutex_init(&c->lock, NULL);

@@ -85,6 +85,59 @@ enum eim_err guard_read(struct slice tbs, struct slice token_tlv, struct guard_p
     return digest_sha256_spans((struct slice[]){ tbs, token_tlv }, 2, out->digest, e);
 }
 
+/* ---- notes ---- */
+
+/* A number as audit_head_text writes it. */
+static bool decimal(struct slice s, int64_t *out)
+{
+    *out = 0;
+    if (!s.n || s.n > 18 || s.p[0] == '0') return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9') return false;
+        *out = 10 * *out + (s.p[i] - '0');
+    }
+    return true;
+}
+
+static bool is_head(struct slice rest, int64_t *size)
+{
+    struct slice line;
+    uint8_t root[SHA256_SIZE];
+    return slice_line(&rest, &line) && decimal(line, size) && slice_line(&rest, &line) && slice_from_b64(line, root, sizeof root) == SHA256_SIZE && !rest.n;
+}
+
+static bool is_export(struct slice rest)
+{
+    static const char *const names[] = { "from ", "to ", "devices ", "lines ", "previous ", "at " };
+    struct slice line;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!slice_line(&rest, &line) || line.n <= strlen(names[i]) || memcmp(line.p, names[i], strlen(names[i])) != 0) return false;
+    return !rest.n;
+}
+
+static bool begins(struct slice s, const char *name, const char *kind)
+{
+    size_t n = strlen(name), k = strlen(kind);
+    return s.n > n + k && s.n <= GUARD_ORIGIN_MAX && !memchr(s.p, ' ', s.n) && !memcmp(s.p, name, n) && !memcmp(s.p + n, kind, k);
+}
+
+enum eim_err guard_read_note(struct slice text, const char *name, const char *verifier, struct guard_package *out, struct err *e)
+{
+    struct slice rest = text, origin = { 0 };
+    *out = (struct guard_package){ .note = true };
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] != '\n' && (text.p[i] < ' ' || text.p[i] > '~')) return fail_field(e, E_INVALID, NULL, "note", "an octet that is no plain text");
+    if (slice_line(&rest, &origin) && begins(origin, name, "/audit/") && is_head(rest, &out->counter)) {
+        uint8_t log[SHA256_SIZE];
+        TRY(digest_sha256_spans((struct slice[]){ slice_str(verifier), SLICE("\n"), origin }, 3, log, e));
+        out->association = guard_digest(log) | 1;
+    } else if (!begins(origin, name, "/inventory/") || !is_export(rest)) {
+        out->counter = 0;
+        return fail_field(e, E_INVALID, NULL, "note", "neither a head of our audit logs nor a page of an inventory export");
+    }
+    return digest_sha256(text, out->digest, e);
+}
+
 /* ---- remembering ---- */
 
 uint64_t guard_digest(const uint8_t digest[SHA256_SIZE])
@@ -147,18 +200,21 @@ static bool spend(struct bucket *b, int64_t now_us)
 
 enum eim_err guard_admit(struct guard *g, const struct guard_package *p, int64_t now_us, int64_t *highest, bool *again, struct err *e)
 {
-    const struct guard_entry *at = place(g->v, g->room, p->association);
+    static const struct guard_entry none;
+    const struct guard_entry *at = p->association ? place(g->v, g->room, p->association) : &none;
     struct bucket *b = p->lists ? &g->lists : &g->changes;
     uint64_t digest = guard_digest(p->digest);
     *highest = at->association ? at->counter : -1;
     *again = at->association && p->counter == at->counter && digest == at->digest;
     if (*again) return OK;
+    if (p->note && !p->association) return OK;
     if (at->association && p->counter <= at->counter)
-        return fail_field(e, E_REPLAY, CLAUSE, "counterValue", "counter %lld, but %lld was signed already", (long long)p->counter, (long long)at->counter);
-    if (at->association && p->counter - at->counter > GUARD_JUMP)
+        return fail_field(e, E_REPLAY, p->note ? "RFC 9162 2.1.4" : CLAUSE, p->note ? "size" : "counterValue", "%s %lld, but %lld was signed already",
+                          p->note ? "a tree of size" : "counter", (long long)p->counter, (long long)at->counter);
+    if (!p->note && at->association && p->counter - at->counter > GUARD_JUMP)
         return fail_field(e, E_RULE, CLAUSE, "counterValue", "counter %lld is more than %d past the last that was signed", (long long)p->counter, GUARD_JUMP);
     if (!at->association) TRY(grow(g, e));
-    if (!spend(b, now_us))
+    if (!p->note && !spend(b, now_us))
         return fail(e, E_BUSY, NULL, "%lld packages a minute that %s are signed, no more", (long long)b->a_minute, p->lists ? "only list" : "change something");
     TRY(guard_recall(g, p->association, p->counter, digest, e));
     *highest = p->counter;

@@ -71,8 +71,9 @@ enum eim_err journal_add(struct journal *j, const struct guard_package *p, const
     char line[JOURNAL_LINE_MAX], eid[2 * sizeof p->eid + 1], digest[CHAIN_HEX + 1];
     slice_hex(slice_of(p->eid, sizeof p->eid), false, eid);
     slice_hex(slice_of(p->digest, sizeof p->digest), false, digest);
-    int n = snprintf(line, sizeof line, "s %" PRId64 " %016" PRIx64 " %s %" PRId64 " %" PRIx64 " %s %s ", now_us, p->association, eid, p->counter,
-                     p->operations, digest, key);
+    int n = p->note ? snprintf(line, sizeof line, "n %" PRId64 " %016" PRIx64 " %" PRId64 " %s %s ", now_us, p->association, p->counter, digest, key) :
+                      snprintf(line, sizeof line, "s %" PRId64 " %016" PRIx64 " %s %" PRId64 " %" PRIx64 " %s %s ", now_us, p->association, eid,
+                               p->counter, p->operations, digest, key);
     return put_line(j, line, n, e);
 }
 
@@ -98,7 +99,7 @@ static bool understand(struct reading *r, const char *line, enum eim_err *rc, st
 {
     uint64_t number, association, operations, digest, count;
     int64_t time, counter;
-    char hex[CHAIN_HEX + 1], eid[33], key[80];
+    char hex[CHAIN_HEX + 1], eid[33], key[JOURNAL_LINE_MAX];
     int end = 0;
     if (!r->lines) return sscanf(line, "h 1 %" SCNu64 " %64[0-9a-f] %n", &number, hex, &end) == 2 && !line[end] && number == r->number;
     if (sscanf(line, "a %16" SCNx64 " %" SCNd64 " %16" SCNx64 " %n", &association, &counter, &digest, &end) == 3) {
@@ -111,11 +112,13 @@ static bool understand(struct reading *r, const char *line, enum eim_err *rc, st
         r->complete = true;
         return !line[end] && count == r->carried;
     }
-    if (!r->complete || sscanf(line, "s %" SCNd64 " %16" SCNx64 " %32[0-9a-f] %" SCNd64 " %" SCNx64 " %64[0-9a-f] %79s %n", &time, &association, eid,
-                               &counter, &operations, hex, key, &end) != 7 || line[end] || !association) return false;
+    bool note = r->complete && sscanf(line, "n %" SCNd64 " %16" SCNx64 " %" SCNd64 " %64[0-9a-f] %511s %n", &time, &association, &counter, hex, key, &end) == 5;
+    if (note && (line[end] || (!association && counter))) return false;
+    if (!note && (!r->complete || sscanf(line, "s %" SCNd64 " %16" SCNx64 " %32[0-9a-f] %" SCNd64 " %" SCNx64 " %64[0-9a-f] %511s %n", &time, &association, eid,
+                                         &counter, &operations, hex, key, &end) != 7 || line[end] || !association)) return false;
     uint8_t all[SHA256_SIZE];
     if (slice_unhex(slice_str(hex), all, sizeof all) != SHA256_SIZE) return false;
-    *rc = guard_recall(r->guard, association, counter, guard_digest(all), e);
+    if (association) *rc = guard_recall(r->guard, association, counter, guard_digest(all), e);
     return true;
 }
 

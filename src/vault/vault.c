@@ -47,6 +47,7 @@ static enum eim_err answer_keys(struct serving *s, struct wire *w, struct err *e
         wire_put(&s->out, curve, 1);
         wire_put_text(&s->out, spki);
     }
+    wire_put_text(&s->out, slice_str(s->v->notes ? note_signer_key(s->v->notes) : NULL));
     return OK;
 }
 
@@ -110,6 +111,28 @@ static enum eim_err answer_sign(struct serving *s, struct wire *w, bool *broken,
     return OK;
 }
 
+static enum eim_err answer_note(struct serving *s, struct wire *w, bool *broken, struct err *e)
+{
+    struct guard_package p;
+    struct slice text = wire_get_text(w, NOTE_MAX), note, rest = text, origin;
+    int64_t highest, now_us = s->v->env->now(s->v->env);
+    bool again;
+    if (!wire_done(w)) return fail(e, E_MALFORMED, NULL, "a question for a note is its text");
+    if (!s->v->notes) return fail(e, E_NOT_FOUND, NULL, "this signer has no key for notes");
+    TRY(guard_read_note(text, s->v->name, note_signer_key(s->v->notes), &p, e));
+    TRY(guard_admit(s->v->guard, &p, now_us, &highest, &again, e));
+    const char *name = slice_line(&rest, &origin) ? arena_str(&s->arena, origin) : NULL;
+    if (!name) return fail(e, E_NOMEM, NULL, "no memory for a note");
+    *broken = true;
+    if (!again) TRY(journal_add(s->v->journal, &p, name, now_us, e));
+    TRY(journal_sync(s->v->journal, e));
+    *broken = false;
+    TRY(note_sign(s->v->notes, text, &note, &s->arena, e));
+    wire_begin(&s->out, VAULT_NOTE | VAULT_ANSWER);
+    wire_put_text(&s->out, note);
+    return OK;
+}
+
 static enum eim_err turn(struct serving *s, int fd, struct err *e)
 {
     struct wire w = { .rest = buf_slice(&s->in) };
@@ -120,6 +143,7 @@ static enum eim_err turn(struct serving *s, int fd, struct err *e)
     switch ((enum vault_type)wire_get(&w, 1)) {
     case VAULT_KEYS: rc = answer_keys(s, &w, &why); break;
     case VAULT_SIGN: rc = answer_sign(s, &w, &broken, &why); break;
+    case VAULT_NOTE: rc = answer_note(s, &w, &broken, &why); break;
     default: rc = fail(&why, E_UNKNOWN_TYPE, NULL, "a question that this signer does not know");
     }
     if (broken) {

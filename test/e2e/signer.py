@@ -8,7 +8,8 @@ import struct
 from lib import *
 
 ON = {"signer.process": "yes"}
-KEYS, SIGN, REFUSED, ANSWER = 1, 2, 0x7F, 0x80
+KEYS, SIGN, NOTE, REFUSED, ANSWER = 1, 2, 3, 0x7F, 0x80
+VERSION = b"\0\2"
 SIGNER = program("eimsigner")
 
 
@@ -179,13 +180,15 @@ def a_changed_journal_is_refused_and_named():
         f.write(bytes([whole[at] ^ 1]))
     done = run(program("eimd"), "--data", s.dir, "--device-port", "0", "--api-port", "0")
     same(done.status, 2, done)
-    check(b"journal-000001.log: line 3" in done.err and b"was changed" in done.err and b"did not get ready" in done.err, done)
+    line = b"journal-000001.log: line %d does" % (whole[:at].count(b"\n") + 1)
+    check(line in done.err and b"was changed" in done.err and b"did not get ready" in done.err, done)
     with open(name, "wb") as f:         # a torn end is none of that
         f.write(whole + b"s 123 half a li")
     s.start()
     check("half written" in s.log(), s.log())
     s.stop()
-    same(open(name, "rb").read(), whole)
+    mended = open(name, "rb").read()
+    check(mended.startswith(whole) and b"half a li" not in mended, mended[len(whole):])
 
 
 @case
@@ -233,7 +236,8 @@ class Takeover:
         self.log = tempfile.NamedTemporaryFile(dir=tmpdir(), delete=False)
         fd = theirs.fileno()
         self.process = subprocess.Popen(["sh", "-c", 'exec "$0" "$@" 3<&%d %d<&-' % (fd, fd) if fd != 3 else 'exec "$0" "$@"', SIGNER, "--keys",
-                                         directory + "/keys", "--journal", directory + "/signer", *options], pass_fds=(fd,),
+                                         directory + "/keys", "--journal", directory + "/signer", "--notes", directory + "/audit/key.pem",
+                                         "--name", "localhost", *options], pass_fds=(fd,),
                                         stdin=subprocess.DEVNULL, stderr=self.log)
         theirs.close()
         self.socket = ours
@@ -272,6 +276,11 @@ class Takeover:
             at += 9 + n
         same(at, len(r))
         return out
+
+    def note(self, text):
+        """The signed note, or the words of the refusal."""
+        r = self.ask(bytes([NOTE]) + struct.pack(">H", len(text)) + text)
+        return r[4:].decode() if r[0] == REFUSED | ANSWER else r[3:]
 
     def end(self):
         self.socket.close()
@@ -353,7 +362,7 @@ def a_takeover_gets_nothing_signed_that_is_no_package():
 @case
 def a_takeover_that_speaks_nonsense_gets_no_key():
     s, t = taken()
-    keys = t.ask(bytes([KEYS]) + b"\0\1")
+    keys = t.ask(bytes([KEYS]) + VERSION)
     same(keys[0], KEYS | ANSWER)
     answers = [keys]
     rng = __import__("random").Random(7)
@@ -363,7 +372,7 @@ def a_takeover_that_speaks_nonsense_gets_no_key():
         for _ in range(rng.randrange(1, 4)):
             body[rng.randrange(len(body))] = rng.randrange(256)
         answers.append(t.ask(bytes(body[:rng.randrange(1, len(body) + 1)])))
-    for body in (bytes([KEYS]), bytes([KEYS]) + b"\0\2", bytes([0]), bytes([REFUSED]), bytes([SIGN]) + b"\0\0", bytes([SIGN]) + b"\xff\xff", b"\xff" * 100):
+    for body in (bytes([KEYS]), bytes([KEYS]) + b"\0\1", bytes([0]), bytes([REFUSED]), bytes([SIGN]) + b"\0\0", bytes([SIGN]) + b"\xff\xff", b"\xff" * 100):
         r = t.ask(body)
         same(r[0], REFUSED | ANSWER, body)
         answers.append(r)
@@ -387,6 +396,49 @@ def tlv_secret(name):
     scalar = tlv_find(tlv_find(tlv_find(der, "30", "04"), "30"), "04")
     same(len(scalar), 32)
     return scalar
+
+
+def head(size, root=b"\1", origin=b"localhost/audit/default"):
+    return b"%s\n%d\n%s\n" % (origin, size, base64.b64encode(root * 32))
+
+
+@case
+def a_takeover_gets_no_head_of_another_log_and_no_other_note():
+    s, t = taken()
+    good = t.note(head(9))
+    check(good.startswith(head(9) + b"\n\xe2\x80\x94 localhost "), good)
+    for text in (head(8), head(9, b"\2"), head(1)):
+        check("9 was signed already" in t.note(text), text)
+    for text in (b"", b"\n", b"anything\n", head(10, origin=b"other/audit/default"), head(10) + b"more\n", head(10).replace(b"10", b"010"),
+                 head(10, origin=b"localhost/audit/x y"), head(10, origin=b"localhost/audit/" + b"x" * 300), head(10)[:-1], package(eid(1), 1)):
+        check(isinstance(t.note(text), str), text)
+    t.process.kill()
+    t.process.wait()
+    t = Takeover(s.dir)
+    check("9 was signed already" in t.note(head(9, b"\2")), "after a kill")
+    check(t.note(head(10)).startswith(head(10)))
+    same(t.end(), 0, t.words())
+
+
+@case
+def heads_of_the_audit_log_and_exports_are_signed_by_the_other_process():
+    fleet = Fleet(3, seed=12)
+    s = Eimd(settings=ON, trust=fleet.root)
+    fleet.enrol(s)
+    work = tmpdir()
+    key = s.get("/v1/audit/key")["key"]
+    for i in range(2):
+        same(s.eimctl("audit", "export", work + "/log%d.jsonl" % i).status, 0)
+        done = run(program("eimctl"), "audit", "verify", "--key", key, work + "/log%d.jsonl" % i)
+        same(done.status, 0, done)
+        if not i:
+            s.restart(hard=True)
+            same(s.post("/v1/devices", {"eid": eid(77)})["eid"], eid(77))
+    same(s.get("/v1/audit/key")["key"], key)
+    lines = [l.split() for l in journal(s).decode().splitlines() if l.startswith("n ")]
+    check(len(lines) >= 2 and {l[5] for l in lines} == {"localhost/audit/default"}, lines)
+    same([int(l[3]) for l in lines], sorted({int(l[3]) for l in lines}), "each size once, rising")
+    s.stop()
 
 
 @case

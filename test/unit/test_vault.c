@@ -249,6 +249,67 @@ static void many_associations_are_kept_apart(void **state)
     guard_free(g);
 }
 
+static struct slice head_of(const char *origin, int64_t size, char root)
+{
+    uint8_t octets[SHA256_SIZE];
+    char b64[64];
+    memset(octets, root, sizeof octets);
+    slice_to_b64(slice_of(octets, sizeof octets), b64);
+    return slice_str(arena_printf(&arena, "%s\n%lld\n%s\n", origin, (long long)size, b64));
+}
+
+static void heads_of_logs_only_grow(void **state)
+{
+    (void)state;
+    struct guard *g;
+    struct guard_package p, other;
+    int64_t highest;
+    bool again;
+    assert_ok(guard_new(&g, &(struct guard_rates){ .lists = 1, .changes = 1 }, &e));
+    assert_ok(guard_read_note(head_of("eim.test/audit/default", 500000, 1), "eim.test", "key", &p, &e));
+    assert_true(p.note && p.counter == 500000 && p.association);
+    for (int i = 0; i < 5; i++) {                      /* no rate, and no bound on how much a log may grow */
+        assert_ok(guard_admit(g, &p, 0, &highest, &again, &e));
+        p.counter += 500000;
+    }
+    assert_ok(guard_read_note(head_of("eim.test/audit/default", 2500000, 2), "eim.test", "key", &p, &e));
+    assert_refused(E_REPLAY, guard_admit(g, &p, 0, &highest, &again, &e));     /* the same size, another root: a fork */
+    assert_ok(guard_read_note(head_of("eim.test/audit/default", 2499999, 1), "eim.test", "key", &p, &e));
+    assert_refused(E_REPLAY, guard_admit(g, &p, 0, &highest, &again, &e));
+    assert_ok(guard_read_note(head_of("eim.test/audit/7", 1, 1), "eim.test", "key", &other, &e));
+    assert_ok(guard_admit(g, &other, 0, &highest, &again, &e));                /* another tenant's log */
+    assert_ok(guard_read_note(head_of("eim.test/audit/default", 1, 1), "eim.test", "another key", &other, &e));
+    assert_ok(guard_admit(g, &other, 0, &highest, &again, &e));                /* another key is another log */
+    struct slice page = SLICE("eim.test/inventory/default\nfrom 0\nto x\ndevices 3\nlines 00\nprevious none\nat now\n");
+    assert_ok(guard_read_note(page, "eim.test", "key", &p, &e));
+    assert_true(p.note && !p.association);
+    for (int i = 0; i < 2; i++) assert_ok(guard_admit(g, &p, 0, &highest, &again, &e));
+    guard_free(g);
+}
+
+static void other_notes_are_not_signed(void **state)
+{
+    (void)state;
+    struct guard_package p;
+    char longest[400];
+    snprintf(longest, sizeof longest, "eim.test/audit/%0300d", 1);
+    const struct slice bad[] = {
+        SLICE(""), SLICE("hello\n"), head_of("eim.test/audit/", 5, 1), head_of("other/audit/default", 5, 1),
+        head_of("eim.test/other/x", 5, 1),
+        head_of("eim.test", 5, 1), head_of("eim.test/audit/a b", 5, 1), head_of("eim.test/audit/\x01", 5, 1), head_of(longest, 5, 1),
+        head_of("eim.test/audit/default", 0, 1),
+        head_of("eim.test/audit/default", -5, 1), SLICE("eim.test/audit/default\n05\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"),
+        SLICE("eim.test/audit/default\n5\nAAEC\n"), SLICE("eim.test/audit/default\n5\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\nmore\n"),
+        SLICE("eim.test/audit/default\n5\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        SLICE("eim.test/inventory/default\nfrom 0\nto x\ndevices 3\nlines 00\nprevious none\n"),
+        SLICE("eim.test/inventory/default\nto 0\nfrom x\ndevices 3\nlines 00\nprevious none\nat now\n"),
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        e = (struct err){ 0 };
+        if (guard_read_note(bad[i], "eim.test", "key", &p, &e) != E_INVALID) fail_msg("number %zu was taken", i);
+    }
+}
+
 /* ---- the journal ---- */
 
 static struct journal *open_journal(const char *dir, struct guard **g, uint64_t rotate, struct journal_report *r)
@@ -301,11 +362,23 @@ static void a_restart_reads_the_journal(void **state)
     assert_true(r.number == 1 && r.lines == 0);
     sign_counters(j, 1, 1, 20);
     sign_counters(j, 2, 7, 9);
+    struct guard_package head, page = { .note = true };
+    int64_t highest;
+    bool again;
+    char longest[GUARD_ORIGIN_MAX + 1];
+    snprintf(longest, sizeof longest, "eim.test/audit/%0*d", GUARD_ORIGIN_MAX - 15, 1);
+    assert_ok(guard_read_note(head_of(longest, INT64_C(99999999999999999), 1), "eim.test", "key", &head, &e));
+    assert_ok(journal_add(j, &head, longest, INT64_MAX, &e));
+    assert_ok(journal_add(j, &page, "eim.test/inventory/default", 1, &e));
+    assert_ok(journal_sync(j, &e));
     journal_close(j);
     guard_free(g);
     for (int i = 0; i < 2; i++) {
         j = open_journal(dir, &g, JOURNAL_ROTATE, &r);
-        assert_true(r.number == 1 && r.torn == 0 && r.lines == 2 + 20 + 3);
+        assert_true(r.number == 1 && r.torn == 0 && r.lines == 2 + 20 + 3 + 2);
+        head.counter--;
+        assert_refused(E_REPLAY, guard_admit(g, &head, 0, &highest, &again, &e));
+        head.counter++;
         assert_int_equal(highest_of(g, 1), 20);
         assert_int_equal(highest_of(g, 2), 9);
         journal_close(j);
@@ -478,6 +551,8 @@ static void rig_start(struct rig *r)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
     r->ours = sv[0];
     r->theirs = sv[1];
+    assert_ok(note_signer_open(&r->v.notes, tmp_path(r->dir, "note.pem"), "eim.test", &e));
+    r->v.name = "eim.test";
     assert_int_equal(pthread_create(&r->thread, NULL, serve, r), 0);
 }
 
@@ -487,6 +562,7 @@ static void rig_stop(struct rig *r)
     journal_close(r->v.journal);
     guard_free(r->v.guard);
     signer_close(r->v.signer);
+    note_signer_free(r->v.notes);
     tmp_remove(r->dir);
 }
 
@@ -593,7 +669,37 @@ static void many_threads_share_arrays(void **state)
     journal_close(r.v.journal);
     guard_free(r.v.guard);
     signer_close(r.v.signer);
+    note_signer_free(r.v.notes);
     tmp_remove(r.dir);
+}
+
+static void the_client_signs_notes(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct signer *s;
+    struct note_signer *n;
+    struct slice note, text, head;
+    rig_start(&r);
+    assert_ok(vault_client_open(&s, r.ours, &e));
+    assert_ok(vault_client_notes(&n, s, &e));
+    assert_string_equal(note_signer_key(n), note_signer_key(r.v.notes));
+    head = head_of("eim.test/audit/default", 5, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(note_sign(n, head, &note, &arena, &e));
+        assert_ok(note_open(note_signer_key(n), note, &text, &e));
+        assert_true(slice_eq(text, head));
+    }
+    assert_refused(E_REPLAY, note_sign(n, head_of("eim.test/audit/default", 4, 1), &note, &arena, &e));
+    assert_non_null(strstr(e.why, "5 was signed already"));
+    assert_refused(E_REPLAY, note_sign(n, head_of("eim.test/audit/default", 5, 2), &note, &arena, &e));
+    assert_refused(E_INVALID, note_sign(n, SLICE("anything else\n"), &note, &arena, &e));
+    struct sign_request q = { .key = "a", .tbs = package(1, 1, LIST) };        /* and packages go on */
+    assert_ok(signer_sign(s, &q, 1, &e));
+    note_signer_free(n);
+    signer_close(s);
+    rig_stop(&r);
+    assert_int_equal(r.rc, OK);
 }
 
 /* A signer that dies, or speaks nonsense, gives E_IO or E_MALFORMED to those that wait and E_IO from then on. */
@@ -610,8 +716,10 @@ static void a_signer_that_is_gone_is_told(void **state)
         uint8_t spent[64];
         struct sign_request q = { .key = "a", .tbs = package(1, 1, LIST) };
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
-        assert_int_equal(write(sv[1], "\0\0\0\5\x81\0\1\0\0", 9), 9);
+        assert_int_equal(write(sv[1], "\0\0\0\7\x81\0\2\0\0\0\0", 11), 11);
+        struct note_signer *n;
         assert_ok(vault_client_open(&s, sv[0], &e));
+        assert_refused(E_NOT_FOUND, vault_client_notes(&n, s, &e));
         assert_int_equal(read(sv[1], spent, 7), 7);
         assert_int_equal(write(sv[1], last[i].octets, last[i].n), (ssize_t)last[i].n);
         if (!last[i].n) close(sv[1]);
@@ -639,6 +747,8 @@ int main(void)
         cmocka_unit_test_setup(a_counter_is_signed_once, fresh),
         cmocka_unit_test_setup(rates_bound_each_kind_by_itself, fresh),
         cmocka_unit_test_setup(many_associations_are_kept_apart, fresh),
+        cmocka_unit_test_setup(heads_of_logs_only_grow, fresh),
+        cmocka_unit_test_setup(other_notes_are_not_signed, fresh),
         cmocka_unit_test_setup(a_restart_reads_the_journal, fresh),
         cmocka_unit_test_setup(a_new_file_carries_all_counters_and_goes_on_from_the_chain, fresh),
         cmocka_unit_test_setup(a_torn_end_is_cut_off, fresh),
@@ -646,6 +756,7 @@ int main(void)
         cmocka_unit_test_setup(the_client_is_a_signer, fresh),
         cmocka_unit_test_setup(many_threads_share_arrays, fresh),
         cmocka_unit_test_setup(a_signer_that_is_gone_is_told, fresh),
+        cmocka_unit_test_setup(the_client_signs_notes, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
