@@ -126,13 +126,25 @@ const char *note_signer_key(const struct note_signer *s)
     return s->key;
 }
 
+bool note_signer_remembers(const struct note_signer *s)
+{
+    return s->other != NULL;
+}
+
 enum eim_err note_sign(const struct note_signer *s, struct slice text, struct slice *note, struct arena *a, struct err *e)
+{
+    uint64_t wanted;
+    return note_sign_head(s, text, &(struct note_proof){ 0 }, &wanted, note, a, e);
+}
+
+enum eim_err note_sign_head(const struct note_signer *s, struct slice text, const struct note_proof *proof, uint64_t *wanted, struct slice *note,
+                            struct arena *a, struct err *e)
 {
     uint8_t signature[HASH_SIZE + NOTE_SIGNATURE_SIZE];
     char b64[4 * ((sizeof signature + 2) / 3) + 1];
     size_t n = NOTE_SIGNATURE_SIZE;
     if (!text.n || text.p[text.n - 1] != '\n') return fail(e, E_INTERNAL, NULL, "a note must end in a newline");
-    if (s->other) return s->other->sign(s->other, text, note, a, e);
+    if (s->other) return s->other->sign(s->other, text, proof, wanted, note, a, e);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, s->pkey) == 1 &&
               EVP_DigestSign(ctx, signature + HASH_SIZE, &n, text.p, text.n) == 1 && n == NOTE_SIGNATURE_SIZE;

@@ -16,6 +16,9 @@ enum { NOTE_PUBLIC_SIZE = 32, NOTE_SIGNATURE_SIZE = 64, NOTE_NAME_MAX = 200, NOT
 
 struct note_signer;
 
+/* That the tree under a head continues the one of size `from`: the hashes of PROOF(from, D[size]) (RFC 9162 2.1.4.1), one after the other. */
+struct note_proof { uint64_t from; struct slice hashes; };
+
 /* note_signer_open -- the key in this PKCS#8 PEM file, which nobody else may be able to read; made first when it is not there.
  * `name` signs as NAME (no white space, no '+', 1 to NOTE_NAME_MAX octets). E_IO, E_INVALID (no Ed25519 key, or a bad name), E_CRYPTO.
  * note_signer_free(NULL) is harmless. */
@@ -25,7 +28,8 @@ void note_signer_free(struct note_signer *s);
 /* note_signer_other -- a signer whose key is elsewhere and is only asked: `key` is its verifier key, `o` (not owned, outlives it) makes the notes.
  * E_INVALID: no verifier key. */
 struct note_other {
-    enum eim_err (*sign)(struct note_other *o, struct slice text, struct slice *note, struct arena *a, struct err *e);
+    enum eim_err (*sign)(struct note_other *o, struct slice text, const struct note_proof *proof, uint64_t *wanted, struct slice *note, struct arena *a,
+                         struct err *e);
 };
 MUST enum eim_err note_signer_other(struct note_signer **out, const char *key, struct note_other *o, struct err *e);
 
@@ -34,6 +38,13 @@ const char *note_signer_key(const struct note_signer *s);
 
 /* note_sign -- the signed note over `text` (which must end in a newline), in the arena. */
 MUST enum eim_err note_sign(const struct note_signer *s, struct slice text, struct slice *note, struct arena *a, struct err *e);
+
+/* note_sign_head -- the same over the head of a tree. A signer that remembers wants to see that the tree continues the one whose head it signed
+ * last: E_STALE, that one has size *wanted, prove from there. E_REPLAY: it was larger, or another of this size; E_MISMATCH: the proof does not hold.
+ * note_signer_remembers -- is this one of those? The others do not look at the proof. */
+MUST enum eim_err note_sign_head(const struct note_signer *s, struct slice text, const struct note_proof *proof, uint64_t *wanted, struct slice *note,
+                                 struct arena *a, struct err *e);
+bool note_signer_remembers(const struct note_signer *s);
 
 /* note_open -- the text of a note that the verifier key `key` has signed, borrowed from it. E_INVALID: the key cannot be read;
  * E_MALFORMED: this is no note; E_SIGNATURE: it has no good signature of this key. */

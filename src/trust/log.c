@@ -179,6 +179,48 @@ enum eim_err audit_tenant_name(int64_t tenant, struct slice *out, struct arena *
     return OK;
 }
 
+struct proving { struct tx *t; int64_t tenant; struct arena *a; };
+
+static enum eim_err node_of(void *ctx, unsigned level, uint64_t index, struct merkle_hash *out, struct err *e)
+{
+    struct proving *p = ctx;
+    struct audit_tile tile;
+    struct merkle_hash h[AUDIT_WIDTH];
+    unsigned run = 1u << level % TILE_BITS;            /* hashes of the tile under this node */
+    uint64_t first = index * run;
+    TRY(store_audit_tile_get(p->t, p->tenant, level / TILE_BITS, (int64_t)(first / AUDIT_WIDTH), &tile, p->a, e));
+    size_t at = first % AUDIT_WIDTH * MERKLE_HASH;
+    if (tile.hashes.n < at + run * (size_t)MERKLE_HASH) return fail(e, E_STORE, NULL, "a tile of the audit log is missing");
+    memcpy(h, tile.hashes.p + at, run * (size_t)MERKLE_HASH);
+    for (unsigned n = run; n > 1; n /= 2)
+        for (unsigned i = 0; i < n / 2; i++) TRY(merkle_node(&h[2 * i], &h[2 * i + 1], &h[i], e));
+    *out = h[0];
+    return OK;
+}
+
+static enum eim_err prove(const struct audit_log *l, int64_t tenant, uint64_t from, uint64_t size, struct merkle_proof *out, struct arena *a, struct err *e)
+{
+    struct proving p = { .tenant = tenant, .a = a };
+    TRY(store_read_begin(l->host->store, &p.t, e));
+    enum eim_err rc = merkle_consistency(&(struct merkle_source){ node_of, &p }, from, size, out, e);
+    store_read_end(p.t);
+    return rc;
+}
+
+/* A signer that remembers says itself from which size it wants the proof: another node may have had later heads signed, by a signer of its own. */
+static enum eim_err sign_text(const struct audit_log *l, int64_t tenant, uint64_t from, uint64_t size, struct slice text, struct slice *note,
+                              struct arena *a, struct err *e)
+{
+    struct merkle_proof proof = { .n = 0 };
+    enum eim_err rc = E_STALE;
+    for (int i = 0; i < 3 && rc == E_STALE; i++) {
+        *e = (struct err){ 0 };
+        if (note_signer_remembers(l->signer)) TRY(prove(l, tenant, from, size, &proof, a, e));
+        rc = note_sign_head(l->signer, text, &(struct note_proof){ from, { proof.h[0].b, proof.n * (size_t)MERKLE_HASH } }, &from, note, a, e);
+    }
+    return rc;
+}
+
 /* Sign the head of the tree as it is now, if that was not done yet. */
 static enum eim_err sign(const struct audit_log *l, int64_t tenant, struct err *e)
 {
@@ -200,7 +242,7 @@ static enum eim_err sign(const struct audit_log *l, int64_t tenant, struct err *
     if (due && rc == OK) rc = merkle_root(&edge, &root, e);
     if (due && rc == OK) rc = audit_tenant_name(tenant, &name, &a, e);
     if (due && rc == OK) rc = audit_head_text(l->name, name, edge.size, &root, &text, &a, e);
-    if (due && rc == OK) rc = note_sign(l->signer, text, &k.note, &a, e);
+    if (due && rc == OK) rc = sign_text(l, tenant, (uint64_t)s.note_size, edge.size, text, &k.note, &a, e);
     k.size = due && rc == OK ? s.size : 0;
     if (k.size) rc = store_run(l->host->store, &k.job, e);
     arena_free(&a);
@@ -298,25 +340,6 @@ enum eim_err audit_log_head(const struct audit_log *l, int64_t tenant, struct au
 }
 
 /* ---- proofs ---- */
-
-struct proving { struct tx *t; int64_t tenant; struct arena *a; };
-
-static enum eim_err node_of(void *ctx, unsigned level, uint64_t index, struct merkle_hash *out, struct err *e)
-{
-    struct proving *p = ctx;
-    struct audit_tile tile;
-    struct merkle_hash h[AUDIT_WIDTH];
-    unsigned run = 1u << level % TILE_BITS;            /* hashes of the tile under this node */
-    uint64_t first = index * run;
-    TRY(store_audit_tile_get(p->t, p->tenant, level / TILE_BITS, (int64_t)(first / AUDIT_WIDTH), &tile, p->a, e));
-    size_t at = first % AUDIT_WIDTH * MERKLE_HASH;
-    if (tile.hashes.n < at + run * (size_t)MERKLE_HASH) return fail(e, E_STORE, NULL, "a tile of the audit log is missing");
-    memcpy(h, tile.hashes.p + at, run * (size_t)MERKLE_HASH);
-    for (unsigned n = run; n > 1; n /= 2)
-        for (unsigned i = 0; i < n / 2; i++) TRY(merkle_node(&h[2 * i], &h[2 * i + 1], &h[i], e));
-    *out = h[0];
-    return OK;
-}
 
 enum eim_err audit_log_inclusion(const struct audit_log *l, int64_t tenant, uint64_t leaf, struct slice *line, struct merkle_proof *proof,
                                  struct audit_head *head, struct arena *a, struct err *e)

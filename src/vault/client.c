@@ -24,7 +24,7 @@ struct waiting {
     pthread_cond_t told;
 };
 
-struct note_call { struct slice text, *note; struct arena *a; };
+struct note_call { struct slice text, *note; const struct note_proof *proof; uint64_t *wanted; struct arena *a; };
 
 struct client {
     struct signer base;                /* first: a struct signer points here */
@@ -60,8 +60,7 @@ static enum eim_err call(struct client *c, uint8_t type, struct wire *w, struct 
     enum eim_err rc = (enum eim_err)wire_get(w, 1);
     struct slice s = wire_get_text(w, VAULT_WHY_MAX);
     snprintf(why, sizeof why, "%.*s", (int)s.n, s.n ? (const char *)s.p : "");
-    bool said = rc == E_NOMEM || rc == E_INVALID || rc == E_REPLAY || rc == E_NOT_FOUND || rc == E_LIMIT;
-    return fail(e, said ? rc : E_INTERNAL, NULL, "the signer refuses: %s", why);
+    return fail(e, rc == E_NOMEM || rc == E_INVALID ? rc : E_INTERNAL, NULL, "the signer refuses: %s", why);
 }
 
 /* One answer of an array. */
@@ -88,9 +87,17 @@ static enum eim_err exchange_note(struct client *c, struct waiting *x, struct er
     struct wire w;
     wire_begin(&c->frame, VAULT_NOTE);
     wire_put_text(&c->frame, x->note->text);
+    wire_put(&c->frame, x->note->proof->from, 8);
+    wire_put_text(&c->frame, x->note->proof->hashes);
     TRY(call(c, VAULT_NOTE, &w, e));
+    x->rc = (enum eim_err)wire_get(&w, 1);
+    *x->note->wanted = wire_get(&w, 8);
     struct slice note = wire_get_text(&w, NOTE_MAX);
-    if (!wire_done(&w)) return fail(e, E_MALFORMED, NULL, "a note of the signer cannot be read");
+    if (!wire_done(&w) || (unsigned)x->rc >= EIM_ERR_END) return fail(e, E_MALFORMED, NULL, "a note of the signer cannot be read");
+    if (x->rc != OK) {
+        (void)fail(x->e, x->rc, NULL, "the signer refuses: %.*s", (int)note.n, note.n ? (const char *)note.p : "");
+        return OK;
+    }
     *x->note->note = arena_copy(x->note->a, note);
     x->rc = x->note->note->p ? OK : fail(x->e, E_NOMEM, NULL, "no room for a note");
     return OK;
@@ -213,10 +220,11 @@ static enum eim_err client_sign(struct signer *base, struct sign_request *r, siz
     return first;
 }
 
-static enum eim_err client_note(struct note_other *o, struct slice text, struct slice *note, struct arena *a, struct err *e)
+static enum eim_err client_note(struct note_other *o, struct slice text, const struct note_proof *proof, uint64_t *wanted, struct slice *note,
+                                struct arena *a, struct err *e)
 {
     struct client *c = (struct client *)(void *)((char *)o - offsetof(struct client, notes));
-    struct note_call call = { text, note, a };
+    struct note_call call = { text, note, proof, wanted, a };
     if (text.n > NOTE_MAX) return fail(e, E_TOO_LARGE, "C2SP signed-note", "a note of %zu octets, at most %d", text.n, NOTE_MAX);
     return wait_for(c, &(struct waiting){ .note = &call, .e = e });
 }

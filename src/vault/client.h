@@ -16,8 +16,8 @@
  * More than VAULT_ARRAY requests go as several arrays. Blocks for the signer's sync. signer_public asks nobody. */
 MUST enum eim_err vault_client_open(struct signer **out, int fd, struct err *e);
 
-/* vault_client_notes -- the signer of notes at the other end of this client, which must outlive it. Notes are refused with E_REPLAY (a smaller tree than
- * one that was signed, or another of the same size) and E_INVALID (no form that is known there). E_NOT_FOUND: it has no key for notes. */
+/* vault_client_notes -- the signer of notes at the other end of this client, which must outlive it. It remembers (note_sign_head);
+ * E_INVALID: no form of a note that is known there. E_NOT_FOUND: it has no key for notes. */
 MUST enum eim_err vault_client_notes(struct note_signer **out, struct signer *client, struct err *e);
 
 #endif

@@ -16,15 +16,20 @@ struct guard {
     struct guard_entry *v;             /* open addressing; association 0 is an empty place */
     size_t room, n;                    /* room: a power of two, never more than three quarters full */
     struct bucket lists, changes;
+    struct guard_head *logs;           /* GUARD_LOGS of them, nlogs in use */
+    size_t nlogs;
 };
 
 enum eim_err guard_new(struct guard **out, const struct guard_rates *rates, struct err *e)
 {
     struct guard *g = MEM_NEW(struct guard);
     *out = g;
-    if (g) g->v = MEM_ARRAY(struct guard_entry, ROOM_FIRST);
-    if (!g || !g->v) {
-        mem_free(g);
+    if (g) {
+        g->v = MEM_ARRAY(struct guard_entry, ROOM_FIRST);
+        g->logs = MEM_ARRAY(struct guard_head, GUARD_LOGS);
+    }
+    if (!g || !g->v || !g->logs) {
+        guard_free(g);
         *out = NULL;
         return fail(e, E_NOMEM, NULL, "no memory for the counters");
     }
@@ -38,6 +43,7 @@ void guard_free(struct guard *g)
 {
     if (!g) return;
     mem_free(g->v);
+    mem_free(g->logs);
     mem_free(g);
 }
 
@@ -99,11 +105,11 @@ static bool decimal(struct slice s, int64_t *out)
     return true;
 }
 
-static bool is_head(struct slice rest, int64_t *size)
+static bool is_head(struct slice rest, struct guard_head *out)
 {
     struct slice line;
-    uint8_t root[SHA256_SIZE];
-    return slice_line(&rest, &line) && decimal(line, size) && slice_line(&rest, &line) && slice_from_b64(line, root, sizeof root) == SHA256_SIZE && !rest.n;
+    return slice_line(&rest, &line) && decimal(line, &out->size) && slice_line(&rest, &line) &&
+           slice_from_b64(line, out->root.b, MERKLE_HASH) == MERKLE_HASH && !rest.n;
 }
 
 static bool is_export(struct slice rest)
@@ -121,21 +127,64 @@ static bool begins(struct slice s, const char *name, const char *kind)
     return s.n > n + k && s.n <= GUARD_ORIGIN_MAX && !memchr(s.p, ' ', s.n) && !memcmp(s.p, name, n) && !memcmp(s.p + n, kind, k);
 }
 
-enum eim_err guard_read_note(struct slice text, const char *name, const char *verifier, struct guard_package *out, struct err *e)
+enum eim_err guard_read_note(struct slice text, const char *name, const char *verifier, struct guard_head *out, struct err *e)
 {
     struct slice rest = text, origin = { 0 };
-    *out = (struct guard_package){ .note = true };
+    uint8_t log[SHA256_SIZE];
+    *out = (struct guard_head){ 0 };
     for (size_t i = 0; i < text.n; i++)
         if (text.p[i] != '\n' && (text.p[i] < ' ' || text.p[i] > '~')) return fail_field(e, E_INVALID, NULL, "note", "an octet that is no plain text");
-    if (slice_line(&rest, &origin) && begins(origin, name, "/audit/") && is_head(rest, &out->counter)) {
-        uint8_t log[SHA256_SIZE];
+    if (slice_line(&rest, &origin) && begins(origin, name, "/audit/") && is_head(rest, out)) {
         TRY(digest_sha256_spans((struct slice[]){ slice_str(verifier), SLICE("\n"), origin }, 3, log, e));
-        out->association = guard_digest(log) | 1;
-    } else if (!begins(origin, name, "/inventory/") || !is_export(rest)) {
-        out->counter = 0;
-        return fail_field(e, E_INVALID, NULL, "note", "neither a head of our audit logs nor a page of an inventory export");
+        out->log = guard_digest(log) | 1;
+        return OK;
     }
-    return digest_sha256(text, out->digest, e);
+    *out = (struct guard_head){ 0 };
+    if (!begins(origin, name, "/inventory/") || !is_export(rest))
+        return fail_field(e, E_INVALID, NULL, "note", "neither a head of our audit logs nor a page of an inventory export");
+    return digest_sha256(text, out->root.b, e);
+}
+
+static struct guard_head *log_of(struct guard *g, uint64_t log)
+{
+    for (size_t i = 0; i < g->nlogs; i++)
+        if (g->logs[i].log == log) return &g->logs[i];
+    return NULL;
+}
+
+enum eim_err guard_recall_head(struct guard *g, const struct guard_head *h, struct err *e)
+{
+    struct guard_head *at = log_of(g, h->log);
+    if (!at && g->nlogs == GUARD_LOGS) return fail(e, E_LIMIT, NULL, "the signer remembers the heads of %d logs and takes no more", GUARD_LOGS);
+    if (!at) at = &g->logs[g->nlogs++];
+    if (h->size >= at->size) *at = *h;
+    return OK;
+}
+
+bool guard_each_head(const struct guard *g, size_t *at, struct guard_head *out)
+{
+    if (*at == g->nlogs) return false;
+    *out = g->logs[(*at)++];
+    return true;
+}
+
+enum eim_err guard_admit_head(struct guard *g, const struct guard_head *h, const struct note_proof *proof, uint64_t *wanted, bool *again, struct err *e)
+{
+    const struct guard_head *last = h->log ? log_of(g, h->log) : NULL;
+    struct merkle_proof p = { .n = (unsigned)(proof->hashes.n / MERKLE_HASH) };
+    *wanted = last ? (uint64_t)last->size : 0;
+    *again = last && h->size == last->size && !memcmp(&h->root, &last->root, sizeof h->root);
+    if (*again || !h->log) return OK;
+    if (!last) return guard_recall_head(g, h, e);
+    if (h->size <= last->size)
+        return fail_field(e, E_REPLAY, "RFC 9162 2.1.4", "size", "a tree of size %lld, but %lld was signed already", (long long)h->size, (long long)last->size);
+    if (proof->from != *wanted)
+        return fail_field(e, E_STALE, "RFC 9162 2.1.4", "from", "a proof from size %llu, but %lld was signed last", (unsigned long long)proof->from,
+                          (long long)last->size);
+    if (proof->hashes.n % MERKLE_HASH || p.n > MERKLE_PROOF_MAX) return fail_field(e, E_MALFORMED, "RFC 9162 2.1.4", "hashes", "no proof of consistency");
+    memcpy(p.h, proof->hashes.p ? (const void *)proof->hashes.p : "", proof->hashes.n);
+    TRY(merkle_check_consistency(*wanted, &last->root, (uint64_t)h->size, &h->root, &p, e));
+    return guard_recall_head(g, h, e);
 }
 
 /* ---- remembering ---- */
@@ -200,21 +249,18 @@ static bool spend(struct bucket *b, int64_t now_us)
 
 enum eim_err guard_admit(struct guard *g, const struct guard_package *p, int64_t now_us, int64_t *highest, bool *again, struct err *e)
 {
-    static const struct guard_entry none;
-    const struct guard_entry *at = p->association ? place(g->v, g->room, p->association) : &none;
+    const struct guard_entry *at = place(g->v, g->room, p->association);
     struct bucket *b = p->lists ? &g->lists : &g->changes;
     uint64_t digest = guard_digest(p->digest);
     *highest = at->association ? at->counter : -1;
     *again = at->association && p->counter == at->counter && digest == at->digest;
     if (*again) return OK;
-    if (p->note && !p->association) return OK;
     if (at->association && p->counter <= at->counter)
-        return fail_field(e, E_REPLAY, p->note ? "RFC 9162 2.1.4" : CLAUSE, p->note ? "size" : "counterValue", "%s %lld, but %lld was signed already",
-                          p->note ? "a tree of size" : "counter", (long long)p->counter, (long long)at->counter);
-    if (!p->note && at->association && p->counter - at->counter > GUARD_JUMP)
+        return fail_field(e, E_REPLAY, CLAUSE, "counterValue", "counter %lld, but %lld was signed already", (long long)p->counter, (long long)at->counter);
+    if (at->association && p->counter - at->counter > GUARD_JUMP)
         return fail_field(e, E_RULE, CLAUSE, "counterValue", "counter %lld is more than %d past the last that was signed", (long long)p->counter, GUARD_JUMP);
     if (!at->association) TRY(grow(g, e));
-    if (!p->note && !spend(b, now_us))
+    if (!spend(b, now_us))
         return fail(e, E_BUSY, NULL, "%lld packages a minute that %s are signed, no more", (long long)b->a_minute, p->lists ? "only list" : "change something");
     TRY(guard_recall(g, p->association, p->counter, digest, e));
     *highest = p->counter;

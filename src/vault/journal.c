@@ -71,10 +71,16 @@ enum eim_err journal_add(struct journal *j, const struct guard_package *p, const
     char line[JOURNAL_LINE_MAX], eid[2 * sizeof p->eid + 1], digest[CHAIN_HEX + 1];
     slice_hex(slice_of(p->eid, sizeof p->eid), false, eid);
     slice_hex(slice_of(p->digest, sizeof p->digest), false, digest);
-    int n = p->note ? snprintf(line, sizeof line, "n %" PRId64 " %016" PRIx64 " %" PRId64 " %s %s ", now_us, p->association, p->counter, digest, key) :
-                      snprintf(line, sizeof line, "s %" PRId64 " %016" PRIx64 " %s %" PRId64 " %" PRIx64 " %s %s ", now_us, p->association, eid,
-                               p->counter, p->operations, digest, key);
+    int n = snprintf(line, sizeof line, "s %" PRId64 " %016" PRIx64 " %s %" PRId64 " %" PRIx64 " %s %s ", now_us, p->association, eid, p->counter,
+                     p->operations, digest, key);
     return put_line(j, line, n, e);
+}
+
+enum eim_err journal_add_head(struct journal *j, const struct guard_head *h, const char *origin, int64_t now_us, struct err *e)
+{
+    char line[JOURNAL_LINE_MAX], root[CHAIN_HEX + 1];
+    slice_hex(slice_of(h->root.b, MERKLE_HASH), false, root);
+    return put_line(j, line, snprintf(line, sizeof line, "n %" PRId64 " %016" PRIx64 " %" PRId64 " %s %s ", now_us, h->log, h->size, root, origin), e);
 }
 
 enum eim_err journal_sync(struct journal *j, struct err *e)
@@ -94,32 +100,53 @@ struct reading {
     uint8_t chain[SHA256_SIZE];
 };
 
-/* What one good line says. False: no such line. */
-static bool understand(struct reading *r, const char *line, enum eim_err *rc, struct err *e)
+/* What lines say. False: no such line. */
+static bool carried(struct reading *r, const char *line, enum eim_err *rc, struct err *e)
 {
-    uint64_t number, association, operations, digest, count;
+    uint64_t association, digest;
+    int64_t counter;
+    char hex[CHAIN_HEX + 1];
+    struct guard_head h;
+    int end = 0;
+    r->carried++;
+    if (sscanf(line, "a %16" SCNx64 " %" SCNd64 " %16" SCNx64 " %n", &association, &counter, &digest, &end) == 3 && !line[end]) {
+        *rc = guard_recall(r->guard, association, counter, digest, e);
+        return association != 0;
+    }
+    if (sscanf(line, "l %16" SCNx64 " %" SCNd64 " %64[0-9a-f] %n", &h.log, &h.size, hex, &end) != 3 || line[end]) return false;
+    if (slice_unhex(slice_str(hex), h.root.b, MERKLE_HASH) != MERKLE_HASH) return false;
+    *rc = guard_recall_head(r->guard, &h, e);
+    return true;
+}
+
+static bool was_signed(struct reading *r, const char *line, enum eim_err *rc, struct err *e)
+{
+    uint64_t association, operations;
     int64_t time, counter;
     char hex[CHAIN_HEX + 1], eid[33], key[JOURNAL_LINE_MAX];
-    int end = 0;
-    if (!r->lines) return sscanf(line, "h 1 %" SCNu64 " %64[0-9a-f] %n", &number, hex, &end) == 2 && !line[end] && number == r->number;
-    if (sscanf(line, "a %16" SCNx64 " %" SCNd64 " %16" SCNx64 " %n", &association, &counter, &digest, &end) == 3) {
-        if (line[end] || r->complete) return false;
-        r->carried++;
-        *rc = guard_recall(r->guard, association, counter, digest, e);
-        return true;
-    }
-    if (sscanf(line, "e %" SCNu64 " %n", &count, &end) == 1) {
-        r->complete = true;
-        return !line[end] && count == r->carried;
-    }
-    bool note = r->complete && sscanf(line, "n %" SCNd64 " %16" SCNx64 " %" SCNd64 " %64[0-9a-f] %511s %n", &time, &association, &counter, hex, key, &end) == 5;
-    if (note && (line[end] || (!association && counter))) return false;
-    if (!note && (!r->complete || sscanf(line, "s %" SCNd64 " %16" SCNx64 " %32[0-9a-f] %" SCNd64 " %" SCNx64 " %64[0-9a-f] %511s %n", &time, &association, eid,
-                                         &counter, &operations, hex, key, &end) != 7 || line[end] || !association)) return false;
     uint8_t all[SHA256_SIZE];
-    if (slice_unhex(slice_str(hex), all, sizeof all) != SHA256_SIZE) return false;
-    if (association) *rc = guard_recall(r->guard, association, counter, guard_digest(all), e);
+    int end = 0;
+    bool head = sscanf(line, "n %" SCNd64 " %16" SCNx64 " %" SCNd64 " %64[0-9a-f] %511s %n", &time, &association, &counter, hex, key, &end) == 5;
+    if (!head && (sscanf(line, "s %" SCNd64 " %16" SCNx64 " %32[0-9a-f] %" SCNd64 " %" SCNx64 " %64[0-9a-f] %511s %n", &time, &association, eid, &counter,
+                         &operations, hex, key, &end) != 7 || !association)) return false;
+    if (line[end] || slice_unhex(slice_str(hex), all, sizeof all) != SHA256_SIZE) return false;
+    struct guard_head h = { .log = association, .size = counter };
+    memcpy(h.root.b, all, sizeof all);
+    if (!head) *rc = guard_recall(r->guard, association, counter, guard_digest(all), e);
+    else if (association) *rc = guard_recall_head(r->guard, &h, e);
     return true;
+}
+
+static bool understand(struct reading *r, const char *line, enum eim_err *rc, struct err *e)
+{
+    uint64_t number, count;
+    char hex[CHAIN_HEX + 1];
+    int end = 0;
+    if (!r->lines) return sscanf(line, "h 2 %" SCNu64 " %64[0-9a-f] %n", &number, hex, &end) == 2 && !line[end] && number == r->number;
+    if (r->complete) return was_signed(r, line, rc, e);
+    if (sscanf(line, "e %" SCNu64 " %n", &count, &end) != 1) return carried(r, line, rc, e);
+    r->complete = true;
+    return !line[end] && count == r->carried;
 }
 
 /* Text, a space, a chain: could this have been a line? Else it was never wholly written. */
@@ -142,7 +169,7 @@ static enum eim_err read_line(struct reading *r, struct slice line, const char *
     if (!r->lines) {                   /* the head names the chain that it goes on from */
         char hex[CHAIN_HEX + 1] = "";
         uint64_t number;
-        if (sscanf(text, "h 1 %" SCNu64 " %64[0-9a-f]", &number, hex) != 2 || slice_unhex(slice_str(hex), r->chain, SHA256_SIZE) != SHA256_SIZE)
+        if (sscanf(text, "h 2 %" SCNu64 " %64[0-9a-f]", &number, hex) != 2 || slice_unhex(slice_str(hex), r->chain, SHA256_SIZE) != SHA256_SIZE)
             return fail(e, E_MISMATCH, NULL, "%s: no journal of a signer", name);
     }
     TRY(next_chain(r->chain, slice_of(text, n), r->chain, e));
@@ -192,13 +219,19 @@ static enum eim_err carry(struct journal *j, const struct guard *g, struct err *
     char line[JOURNAL_LINE_MAX], hex[CHAIN_HEX + 1];
     struct guard_entry entry;
     slice_hex(slice_of(j->chain, SHA256_SIZE), false, hex);
-    TRY(put_line(j, line, snprintf(line, sizeof line, "h 1 %" PRIu64 " %s ", j->number, hex), e));
+    TRY(put_line(j, line, snprintf(line, sizeof line, "h 2 %" PRIu64 " %s ", j->number, hex), e));
     for (size_t at = 0; guard_each(g, &at, &entry);) {
         int n = snprintf(line, sizeof line, "a %016" PRIx64 " %" PRId64 " %016" PRIx64 " ", entry.association, entry.counter, entry.digest);
         TRY(put_line(j, line, n, e));
         if (j->pending.n > PENDING_MAX / 2) TRY(write_pending(j, e));
     }
-    TRY(put_line(j, line, snprintf(line, sizeof line, "e %zu ", guard_count(g)), e));
+    size_t logs = 0;
+    for (struct guard_head h; guard_each_head(g, &logs, &h);) {
+        slice_hex(slice_of(h.root.b, MERKLE_HASH), false, hex);
+        TRY(put_line(j, line, snprintf(line, sizeof line, "l %016" PRIx64 " %" PRId64 " %s ", h.log, h.size, hex), e));
+        if (j->pending.n > PENDING_MAX / 2) TRY(write_pending(j, e));
+    }
+    TRY(put_line(j, line, snprintf(line, sizeof line, "e %zu ", guard_count(g) + logs), e));
     return journal_sync(j, e);
 }
 

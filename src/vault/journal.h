@@ -3,11 +3,12 @@
  * A line ends in the hex of SHA-256(chain of the line before || the line up to there); the first line of a file names the chain that it goes on
  * from, so that all files are one chain. The newest file says all that a start must know. Lines:
  *
- *   h 1 NUMBER CHAIN                                                the head of file NUMBER, which goes on from CHAIN
- *   a ASSOCIATION COUNTER DIGEST                                    carried over from the file before: the highest counter of an association or log
+ *   h 2 NUMBER CHAIN                                                the head of file NUMBER, which goes on from CHAIN
+ *   a ASSOCIATION COUNTER DIGEST                                    carried over from the file before: the highest counter of an association
+ *   l LOG SIZE ROOT                                                 the same of an audit log: its largest head
  *   e COUNT                                                         so many were carried over; what follows was signed since
  *   s TIME ASSOCIATION EID COUNTER OPERATIONS DIGEST KEY            signed: microseconds UTC, bits as guard.h has them, SHA-256, name of the key
- *   n TIME LOG SIZE DIGEST ORIGIN                                   a note was signed: a head of size SIZE, or a page of an export (LOG and SIZE are 0)
+ *   n TIME LOG SIZE ROOT ORIGIN                                     a note was signed: a head, or a page of an export (LOG, SIZE: 0; ROOT: SHA-256 of it)
  *
  * A new file is begun at a start when the last has more than JOURNAL_ROTATE octets; older ones are for auditors. Not thread-safe. */
 #ifndef VAULT_JOURNAL_H
@@ -31,10 +32,11 @@ MUST enum eim_err journal_open(struct journal **out, const char *folder, struct 
 /* journal_close -- NULL is harmless; what was not synced is lost. */
 void journal_close(struct journal *j);
 
-/* journal_add -- one line, in memory; `key`: the key's name, of a note its origin. journal_sync -- all lines added since are written and durable when
+/* journal_add, journal_add_head -- one line, in memory. journal_sync -- all lines added since are written and durable when
  * this returns OK; nothing to be done when there are none. After a failure of either the journal is of no more use: the process must end without
  * answering. */
 MUST enum eim_err journal_add(struct journal *j, const struct guard_package *p, const char *key, int64_t now_us, struct err *e);
+MUST enum eim_err journal_add_head(struct journal *j, const struct guard_head *h, const char *origin, int64_t now_us, struct err *e);
 MUST enum eim_err journal_sync(struct journal *j, struct err *e);
 
 #endif

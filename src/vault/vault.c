@@ -111,25 +111,40 @@ static enum eim_err answer_sign(struct serving *s, struct wire *w, bool *broken,
     return OK;
 }
 
-static enum eim_err answer_note(struct serving *s, struct wire *w, bool *broken, struct err *e)
+/* As judge, of a note. */
+static enum eim_err judge_note(struct serving *s, struct slice text, const struct note_proof *proof, uint64_t *wanted, bool *broken, struct err *e)
 {
-    struct guard_package p;
-    struct slice text = wire_get_text(w, NOTE_MAX), note, rest = text, origin;
-    int64_t highest, now_us = s->v->env->now(s->v->env);
+    struct guard_head h;
+    struct slice rest = text, origin;
     bool again;
-    if (!wire_done(w)) return fail(e, E_MALFORMED, NULL, "a question for a note is its text");
     if (!s->v->notes) return fail(e, E_NOT_FOUND, NULL, "this signer has no key for notes");
-    TRY(guard_read_note(text, s->v->name, note_signer_key(s->v->notes), &p, e));
-    TRY(guard_admit(s->v->guard, &p, now_us, &highest, &again, e));
+    TRY(guard_read_note(text, s->v->name, note_signer_key(s->v->notes), &h, e));
     const char *name = slice_line(&rest, &origin) ? arena_str(&s->arena, origin) : NULL;
     if (!name) return fail(e, E_NOMEM, NULL, "no memory for a note");
+    TRY(guard_admit_head(s->v->guard, &h, proof, wanted, &again, e));
+    if (again) return OK;
     *broken = true;
-    if (!again) TRY(journal_add(s->v->journal, &p, name, now_us, e));
+    TRY(journal_add_head(s->v->journal, &h, name, s->v->env->now(s->v->env), e));
     TRY(journal_sync(s->v->journal, e));
     *broken = false;
-    TRY(note_sign(s->v->notes, text, &note, &s->arena, e));
+    return OK;
+}
+
+static enum eim_err answer_note(struct serving *s, struct wire *w, bool *broken, struct err *e)
+{
+    struct slice text = wire_get_text(w, NOTE_MAX), note = { 0 };
+    struct note_proof proof = { .from = wire_get(w, 8) };
+    uint64_t wanted = 0;
+    proof.hashes = wire_get_text(w, MERKLE_PROOF_MAX * MERKLE_HASH);
+    if (!wire_done(w)) return fail(e, E_MALFORMED, NULL, "a question for a note that ends too early or too late");
+    enum eim_err rc = judge_note(s, text, &proof, &wanted, broken, e);
+    if (*broken) return rc;
+    if (rc == OK) rc = note_sign(s->v->notes, text, &note, &s->arena, e);
     wire_begin(&s->out, VAULT_NOTE | VAULT_ANSWER);
-    wire_put_text(&s->out, note);
+    wire_put(&s->out, rc, 1);
+    wire_put(&s->out, wanted, 8);
+    if (rc == OK) wire_put_text(&s->out, note);
+    else put_why(&s->out, e);
     return OK;
 }
 

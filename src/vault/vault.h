@@ -20,7 +20,7 @@ struct vault {
 
 /* vault_serve -- answer what comes over `fd` until the other side closes it (OK). Every array of requests is one sync of the journal.
  * Each request is judged by itself: E_NOT_FOUND (no such key), E_INVALID (token), or as guard_read and guard_admit have it. A note is
- * refused as guard_read_note and guard_admit have it, or E_NOT_FOUND: no key for notes. A question that
+ * refused as guard_read_note and guard_admit_head have it, or E_NOT_FOUND: no key for notes. A question that
  * cannot be read is refused whole. Fails, and the process must end: E_IO (the journal, or the socket in the middle of a message), E_TOO_LARGE
  * (a message longer than any may be: nothing behind it can be found), E_NOMEM. */
 MUST enum eim_err vault_serve(struct vault *v, int fd, struct err *e);

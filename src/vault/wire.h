@@ -5,7 +5,7 @@
  *
  *   VAULT_KEYS   version(2)                                      -> version(2) n(2) { name, curve(1), spki } verifier key of the notes
  *   VAULT_SIGN   n(2) { key, token(8), tbs }                     -> n(2) { code(1), highest(8), signature(64) or why }
- *   VAULT_NOTE   text                                            -> the signed note (crypto/note.h)
+ *   VAULT_NOTE   text from(8) hashes                             -> code(1) wanted(8), the signed note or why (crypto/note.h)
  *   VAULT_REFUSED (an answer only)                               -> code(1) why: the question could not be read, nothing was done
  *
  * where a text or string of octets is its length (2) and its octets, and a code is an enum eim_err. Both sides are of one release: another
@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { VAULT_VERSION = 2, VAULT_ARRAY = 64, VAULT_TBS_MAX = 16384, VAULT_FRAME_MAX = VAULT_ARRAY * (VAULT_TBS_MAX + 256), VAULT_WHY_MAX = 223 };
+enum { VAULT_VERSION = 3, VAULT_ARRAY = 64, VAULT_TBS_MAX = 16384, VAULT_FRAME_MAX = VAULT_ARRAY * (VAULT_TBS_MAX + 256), VAULT_WHY_MAX = 223 };
 enum vault_type { VAULT_KEYS = 1, VAULT_SIGN = 2, VAULT_NOTE = 3, VAULT_REFUSED = 0x7f, VAULT_ANSWER = 0x80 };
 
 /* wire_begin -- empty the buffer and begin a frame in it. wire_send -- write its length and send all of it; E_IO: the other side is gone;

@@ -2,6 +2,7 @@
 
 The taken-over process is this program: it holds the other end of eimsigner's socket and says what it likes."""
 import hashlib
+import pwd
 import socket as sockets
 import struct
 
@@ -9,7 +10,7 @@ from lib import *
 
 ON = {"signer.process": "yes"}
 KEYS, SIGN, NOTE, REFUSED, ANSWER = 1, 2, 3, 0x7F, 0x80
-VERSION = b"\0\2"
+VERSION = b"\0\3"
 SIGNER = program("eimsigner")
 
 
@@ -148,6 +149,7 @@ def a_store_put_back_to_an_older_copy_does_not_bring_old_counters_back():
             s.esipa(get_eim_package(e))
     before = signed_counters(s)
     same(sorted(before), sorted(eids))
+    same(s.eimctl("audit", "head").status, 0)       # signed now, and not in the copy
     s.stop()
     for n in os.listdir(s.dir):
         if n.startswith("eimd.db"):
@@ -161,6 +163,18 @@ def a_store_put_back_to_an_older_copy_does_not_bring_old_counters_back():
     same([s.get("/v1/operations/%s" % o)["state"] for o in orders], ["done"] * 2, first)
     for e, counters in signed_counters(s).items():
         same(counters, sorted(set(counters)), e, "each counter once, rising")
+    # The log of that store tells another history than the head that was signed: no more heads, before it has a key of its own.
+    key = s.get("/v1/audit/key")["key"]
+    head = s.eimctl("audit", "head")
+    wait_for(lambda: "the signer refuses: " in s.log(), "the refusal of a head", seconds=20)
+    check(head.status != 0, "no head of another history", head)
+    s.stop()
+    os.rename(s.dir + "/audit/key.pem", s.log_dir + "/old-key.pem")
+    s.start()
+    check(s.get("/v1/audit/key")["key"] != key, "another key")
+    same(s.eimctl("audit", "export", s.log_dir + "/log.jsonl").status, 0)
+    done = run(program("eimctl"), "audit", "verify", "--key", s.get("/v1/audit/key")["key"], s.log_dir + "/log.jsonl")
+    same(done.status, 0, done)
     s.stop()
 
 
@@ -277,10 +291,11 @@ class Takeover:
         same(at, len(r))
         return out
 
-    def note(self, text):
+    def note(self, text, begin=0, hashes=()):
         """The signed note, or the words of the refusal."""
-        r = self.ask(bytes([NOTE]) + struct.pack(">H", len(text)) + text)
-        return r[4:].decode() if r[0] == REFUSED | ANSWER else r[3:]
+        r = self.ask(bytes([NOTE]) + struct.pack(">H", len(text)) + text + struct.pack(">QH", begin, 32 * len(hashes)) + b"".join(hashes))
+        same(r[0], NOTE | ANSWER)
+        return r[12:] if r[1] == 0 else r[12:].decode()
 
     def end(self):
         self.socket.close()
@@ -398,25 +413,37 @@ def tlv_secret(name):
     return scalar
 
 
-def head(size, root=b"\1", origin=b"localhost/audit/default"):
-    return b"%s\n%d\n%s\n" % (origin, size, base64.b64encode(root * 32))
+def node(*octets):
+    return hashlib.sha256(b"".join(octets)).digest()
+
+
+def head(size, root=b"\1" * 32, origin=b"localhost/audit/default"):
+    return b"%s\n%d\n%s\n" % (origin, size, base64.b64encode(root))
 
 
 @case
 def a_takeover_gets_no_head_of_another_log_and_no_other_note():
     s, t = taken()
-    good = t.note(head(9))
-    check(good.startswith(head(9) + b"\n\xe2\x80\x94 localhost "), good)
-    for text in (head(8), head(9, b"\2"), head(1)):
-        check("9 was signed already" in t.note(text), text)
+    a, b, c, d = (node(b"\0", bytes([i])) for i in range(4))          # a tree of two leaves that grows to four
+    two, right = node(b"\1", a, b), node(b"\1", c, d)
+    four = node(b"\1", two, right)
+    good = t.note(head(2, two))
+    check(good.startswith(head(2, two) + b"\n\xe2\x80\x94 localhost "), good)
+    for text in (head(1), head(2)):
+        check("2 was signed already" in t.note(text), text)
     for text in (b"", b"\n", b"anything\n", head(10, origin=b"other/audit/default"), head(10) + b"more\n", head(10).replace(b"10", b"010"),
                  head(10, origin=b"localhost/audit/x y"), head(10, origin=b"localhost/audit/" + b"x" * 300), head(10)[:-1], package(eid(1), 1)):
         check(isinstance(t.note(text), str), text)
+    check("2 was signed last" in t.note(head(4, four)), "without a proof")
+    for size, root, hashes in ((4, b"\2" * 32, [right]), (4, four, []), (4, four, [two]), (4, four, [right, right]), (5, four, [right]),
+                               (4, node(b"\1", b"\3" * 32, right), [right])):
+        check(isinstance(t.note(head(size, root), 2, hashes), str), "a false history", size, hashes)
     t.process.kill()
     t.process.wait()
     t = Takeover(s.dir)
-    check("9 was signed already" in t.note(head(9, b"\2")), "after a kill")
-    check(t.note(head(10)).startswith(head(10)))
+    check("2 was signed already" in t.note(head(2)), "after a kill")
+    check(t.note(head(4, four), 2, [right]).startswith(head(4, four)), "the true one")
+    check("4 was signed already" in t.note(head(2, two)), "and not back again")
     same(t.end(), 0, t.words())
 
 
@@ -477,6 +504,37 @@ def nobody_of_the_same_user_looks_into_the_signer():
     look = run(sys.executable, "-c", "import os\nos.setgroups([])\nos.setgid(65534)\nos.setuid(65534)\nopen('/proc/%d/mem', 'rb')" % t.process.pid)
     check(look.status != 0 and b"PermissionError" in look.err, look)
     same(t.end(), 0, t.words())
+
+
+@case
+def with_a_user_of_its_own_the_keys_are_out_of_reach_of_eimd():
+    if os.geteuid() != 0:
+        raise Skip("needs root: it becomes two other users")
+    eims, signers = pwd.getpwnam("nobody"), pwd.getpwnam("daemon")
+    fleet = Fleet(2, seed=5)
+    s = Eimd(settings=ON, trust=fleet.root, start=False)
+    for folder in (os.path.dirname(s.dir), s.dir):
+        os.chmod(folder, 0o711)
+    for folder, _, files in os.walk(s.dir):
+        for path in [folder] + [folder + "/" + f for f in files]:
+            who = signers if path.startswith(s.dir + "/keys") else eims
+            os.lchown(path, who.pw_uid, who.pw_gid)
+    s.start()
+    pid = signer_of(s)
+    same(status_of(s.pid)["Uid"].split(), [str(eims.pw_uid)] * 4)
+    same(status_of(pid)["Uid"].split(), [str(signers.pw_uid)] * 4)
+    same(int(status_of(pid)["CapEff"], 16), 0)
+    eids = fleet.enrol(s)
+    orders = switch_all(s, fleet, eids)
+    fleet.run(s, seconds=90)
+    same([s.get("/v1/operations/%s" % o)["state"] for o in orders], ["done"] * 2)
+    for path in ("keys/eim.pem", "audit/key.pem", "signer/journal-000001.log"):
+        same(os.stat(s.dir + "/" + path).st_uid, signers.pw_uid, path)
+        look = run(sys.executable, "-c", "import os\nos.setgroups([])\nos.setgid(%d)\nos.setuid(%d)\nopen(%r, 'rb')" % (eims.pw_gid, eims.pw_uid, s.dir + "/" + path))
+        check(look.status != 0 and b"PermissionError" in look.err, path, look)
+    s.restart(hard=True)
+    same(s.get("/readyz")["status"], "ready")
+    s.stop()
 
 
 main()
