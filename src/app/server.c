@@ -459,6 +459,7 @@ static enum eim_err start(struct server *s, struct err *e)
     TRY(server_settings(&s->now, &s->options, e));
     log_set_level((enum log_level)s->conf.log_level);
     TRY(system_check_data(s->options.data, e));
+    if (s->conf.signer_process) TRY(system_unlocked(s->options.data, e));
     if (s->conf.signer_process) TRY(child_start(&s->child, &s->host.signer, s->options.data, &s->conf, &s->arena, e));
     if (s->child) TRY(child_watch(s->child, e));
     TRY(listen_both(s, e));

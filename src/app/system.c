@@ -49,6 +49,19 @@ enum eim_err system_lock(const char *data, int *fd, struct err *e)
     return rc;
 }
 
+enum eim_err system_unlocked(const char *data, struct err *e)
+{
+    struct arena a;
+    arena_init(&a, 8192);
+    char *path = system_path(&a, data, "eimd.lock");
+    enum eim_err rc = path ? OK : fail(e, E_NOMEM, NULL, "the name of the data directory is too long");
+    int fd = path ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) rc = fail(e, E_CONFLICT, NULL, "another eimd works in %s", data);
+    if (fd >= 0) close(fd);            /* and the lock goes with it */
+    arena_free(&a);
+    return rc;
+}
+
 enum eim_err system_harden(struct err *e)
 {
     struct rlimit core = { 0, 0 }, files;

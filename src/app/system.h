@@ -18,6 +18,9 @@ MUST enum eim_err system_folder(const char *path, struct err *e);
  * holds it. *fd is for close(2); the lock ends with it. */
 MUST enum eim_err system_lock(const char *data, int *fd, struct err *e);
 
+/* system_unlocked -- does no other eimd work in this directory? Only a look, and nothing is made: for what comes before system_lock. E_CONFLICT. */
+MUST enum eim_err system_unlocked(const char *data, struct err *e);
+
 /* system_harden -- umask 077, no core files, no new privileges, as many descriptors as we may have, SIGPIPE ignored. */
 MUST enum eim_err system_harden(struct err *e);
 

@@ -198,11 +198,14 @@ static enum eim_err node_of(void *ctx, unsigned level, uint64_t index, struct me
     return OK;
 }
 
-static enum eim_err prove(const struct audit_log *l, int64_t tenant, uint64_t from, uint64_t size, struct merkle_proof *out, struct arena *a, struct err *e)
+static enum eim_err prove(const struct audit_log *l, int64_t tenant, uint64_t from, uint64_t size, struct merkle_proof *out, struct err *e)
 {
-    struct proving p = { .tenant = tenant, .a = a };
+    struct arena a;                    /* of its own: each node of the proof is a tile that is read */
+    struct proving p = { .tenant = tenant, .a = &a };
     TRY(store_read_begin(l->host->store, &p.t, e));
+    arena_init(&a, PROOF_ARENA);
     enum eim_err rc = merkle_consistency(&(struct merkle_source){ node_of, &p }, from, size, out, e);
+    arena_free(&a);
     store_read_end(p.t);
     return rc;
 }
@@ -215,7 +218,7 @@ static enum eim_err sign_text(const struct audit_log *l, int64_t tenant, uint64_
     enum eim_err rc = E_STALE;
     for (int i = 0; i < 3 && rc == E_STALE; i++) {
         *e = (struct err){ 0 };
-        if (note_signer_remembers(l->signer)) TRY(prove(l, tenant, from, size, &proof, a, e));
+        if (note_signer_remembers(l->signer)) TRY(prove(l, tenant, from, size, &proof, e));
         rc = note_sign_head(l->signer, text, &(struct note_proof){ from, { proof.h[0].b, proof.n * (size_t)MERKLE_HASH } }, &from, note, a, e);
     }
     return rc;
