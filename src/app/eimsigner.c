@@ -24,12 +24,14 @@ static const char usage[] =
     "\n"
     "  eimsigner --keys DIR --journal DIR [--notes FILE --name NAME] [--lists N] [--changes N]\n"
     "\n"
+    "  eimsigner --verify DIR [--since CHAIN]      for auditors: is the journal in this folder whole, and does it hold the line with this chain?\n"
+    "\n"
     "Speaks over descriptor 3. FILE: the key that signs notes as NAME (heads of audit logs, exports). N: packages a minute, 0 = any number.\n"
     "\n"
-    "Exit status: 0 when eimd has closed the socket, 1 failure, 2 wrong usage, keys or journal.\n";
+    "Exit status: 0 when eimd has closed the socket, or the journal is whole, 1 failure, 2 wrong usage, keys or journal.\n";
 
 struct asked {
-    const char *keys, *journal, *notes, *name;
+    const char *keys, *journal, *notes, *name, *verify, *since;
     struct guard_rates rates;
 };
 
@@ -45,13 +47,16 @@ static bool read_options(int argc, char **argv, struct asked *a)
 {
     static const struct option options[] = {
         { "keys", required_argument, NULL, 'k' }, { "journal", required_argument, NULL, 'j' }, { "lists", required_argument, NULL, 'l' },
-        { "changes", required_argument, NULL, 'c' }, { "notes", required_argument, NULL, 'n' }, { "name", required_argument, NULL, 'N' }, { 0 },
+        { "changes", required_argument, NULL, 'c' }, { "notes", required_argument, NULL, 'n' }, { "name", required_argument, NULL, 'N' },
+        { "verify", required_argument, NULL, 'v' }, { "since", required_argument, NULL, 's' }, { 0 },
     };
     *a = (struct asked){ 0 };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 'k': a->keys = optarg; break;
         case 'j': a->journal = optarg; break;
+        case 'v': a->verify = optarg; break;
+        case 's': a->since = optarg; break;
         case 'n': a->notes = optarg; break;
         case 'N': a->name = optarg; break;
         case 'l': if (!read_rate(optarg, &a->rates.lists)) return false; break;
@@ -59,7 +64,8 @@ static bool read_options(int argc, char **argv, struct asked *a)
         default: return false;
         }
     }
-    return optind == argc && a->keys && a->journal && !a->notes == !a->name;
+    if (a->verify) return optind == argc && !a->keys && !a->journal && !a->notes && !a->name;
+    return optind == argc && !a->since && a->keys && a->journal && !a->notes == !a->name;
 }
 
 /* The journal, and the key of the notes with its folder, belong to whom the keys belong to. */
@@ -124,6 +130,27 @@ static enum eim_err open_all(struct vault *v, const struct asked *asked, struct 
     return OK;
 }
 
+static int verify(const struct asked *asked)
+{
+    struct err e = { 0 };
+    struct journal_account a;
+    uint8_t since[SHA256_SIZE];
+    char hex[2 * SHA256_SIZE + 1];
+    if (asked->since && slice_unhex(slice_str(asked->since), since, sizeof since) != SHA256_SIZE) {
+        fprintf(stderr, "eimsigner: --since is a chain: 64 hex digits\n");
+        return EXIT_USAGE;
+    }
+    enum eim_err rc = journal_verify(asked->verify, asked->since ? since : NULL, &a, &e);
+    if (rc != OK) {
+        fprintf(stderr, "eimsigner: %s\n", e.why[0] ? e.why : err_title(rc));
+        return EXIT_FAILURE;
+    }
+    slice_hex(slice_of(a.chain, sizeof a.chain), false, hex);
+    printf("whole: files %" PRIu64 " to %" PRIu64 ", %" PRIu64 " lines, %" PRIu64 " packages and %" PRIu64 " notes signed\nchain %s\n", a.first, a.last,
+           a.lines, a.packages, a.notes, hex);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     struct err e = { 0 };
@@ -134,6 +161,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return EXIT_USAGE;
     }
+    if (asked.verify) return verify(&asked);
     env_real(&env);
     arena_init(&a, ARENA_CAP);
     struct vault v = { .env = &env, .name = asked.name };

@@ -98,6 +98,9 @@ struct reading {
     uint64_t number, lines, carried;
     bool complete;                     /* the carried part has its end */
     uint8_t chain[SHA256_SIZE];
+    const uint8_t *since;              /* journal_verify: the chain that is looked for, or NULL */
+    bool found;
+    uint64_t packages, notes;
 };
 
 /* What lines say. False: no such line. */
@@ -130,6 +133,8 @@ static bool was_signed(struct reading *r, const char *line, enum eim_err *rc, st
     if (!head && (sscanf(line, "s %" SCNd64 " %16" SCNx64 " %32[0-9a-f] %" SCNd64 " %" SCNx64 " %64[0-9a-f] %511s %n", &time, &association, eid, &counter,
                          &operations, hex, key, &end) != 7 || !association)) return false;
     if (line[end] || slice_unhex(slice_str(hex), all, sizeof all) != SHA256_SIZE) return false;
+    r->packages += !head;
+    r->notes += head;
     struct guard_head h = { .log = association, .size = counter };
     memcpy(h.root.b, all, sizeof all);
     if (!head) *rc = guard_recall(r->guard, association, counter, guard_digest(all), e);
@@ -177,6 +182,7 @@ static enum eim_err read_line(struct reading *r, struct slice line, const char *
         !understand(r, text, &rc, e))
         return fail(e, E_MISMATCH, NULL, "%s: line %" PRIu64 " does not follow from what stands before it: the journal was changed", name, r->lines + 1);
     r->lines++;
+    r->found = r->found || (r->since && !memcmp(r->chain, r->since, SHA256_SIZE));
     return rc;
 }
 
@@ -191,24 +197,33 @@ static enum eim_err read_all(struct reading *r, struct slice all, const char *na
     return OK;
 }
 
+/* All of an open file. */
+static enum eim_err read_open(struct reading *r, int fd, const char *name, uint64_t *size, uint64_t *good, struct err *e)
+{
+    struct stat st;
+    size_t n;
+    if (fstat(fd, &st) != 0) return fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
+    if (!S_ISREG(st.st_mode) || !st.st_size) return fail(e, E_MISMATCH, NULL, "%s: an empty file, or none", name);
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED) return fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
+    enum eim_err rc = read_all(r, slice_of(p, (size_t)st.st_size), name, &n, e);
+    munmap(p, (size_t)st.st_size);
+    *size = (uint64_t)st.st_size;
+    *good = n;
+    return rc;
+}
+
 static enum eim_err read_file(struct journal *j, struct reading *r, struct journal_report *report, uint64_t *size, struct err *e)
 {
     char name[NAME_ROOM];
-    struct stat st;
-    size_t good;
+    uint64_t all;
     file_name(j->number, "log", name);
     j->fd = openat(j->folder, name, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-    if (j->fd < 0 || fstat(j->fd, &st) != 0) return fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
-    if (!S_ISREG(st.st_mode) || !st.st_size) return fail(e, E_MISMATCH, NULL, "%s: an empty file, or none", name);
-    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, j->fd, 0);
-    if (p == MAP_FAILED) return fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
-    enum eim_err rc = read_all(r, slice_of(p, (size_t)st.st_size), name, &good, e);
-    munmap(p, (size_t)st.st_size);
-    if (rc != OK) return rc;
-    *report = (struct journal_report){ j->number, r->lines, (uint64_t)st.st_size - good };
-    *size = good;
+    if (j->fd < 0) return fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
+    TRY(read_open(r, j->fd, name, &all, size, e));
+    *report = (struct journal_report){ j->number, r->lines, all - *size };
     memcpy(j->chain, r->chain, sizeof j->chain);
-    if (report->torn && (ftruncate(j->fd, (off_t)good) != 0 || fdatasync(j->fd) != 0)) return fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
+    if (report->torn && (ftruncate(j->fd, (off_t)*size) != 0 || fdatasync(j->fd) != 0)) return fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
     return OK;
 }
 
@@ -253,15 +268,17 @@ static enum eim_err begin_file(struct journal *j, const struct guard *g, struct 
 
 /* ---- opening ---- */
 
-static enum eim_err newest(const char *folder, uint64_t *number, struct err *e)
+static enum eim_err numbers(const char *folder, uint64_t *oldest, uint64_t *newest, struct err *e)
 {
     DIR *d = opendir(folder);
     if (!d) return fail(e, E_IO, NULL, "%s: %s", folder, strerror(errno));
-    *number = 0;
+    *oldest = *newest = 0;
     for (const struct dirent *f; (f = readdir(d)) != NULL;) {
         uint64_t n;
         int end = 0;
-        if (sscanf(f->d_name, "journal-%9" SCNu64 ".log%n", &n, &end) == 1 && end && !f->d_name[end] && n > *number) *number = n;
+        if (sscanf(f->d_name, "journal-%9" SCNu64 ".log%n", &n, &end) != 1 || !end || f->d_name[end] || !n) continue;
+        if (n > *newest) *newest = n;
+        if (!*oldest || n < *oldest) *oldest = n;
     }
     closedir(d);
     return OK;
@@ -280,11 +297,11 @@ static enum eim_err lock(struct journal *j, const char *folder, struct err *e)
 
 static enum eim_err open_all(struct journal *j, const char *folder, struct guard *g, uint64_t rotate, struct journal_report *report, struct err *e)
 {
-    uint64_t size = 0;
+    uint64_t size = 0, oldest;
     j->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (j->folder < 0) return fail(e, E_IO, NULL, "%s: %s", folder, strerror(errno));
     TRY(lock(j, folder, e));
-    TRY(newest(folder, &j->number, e));
+    TRY(numbers(folder, &oldest, &j->number, e));
     if (j->number) {
         struct reading r = { .guard = g, .number = j->number };
         TRY(read_file(j, &r, report, &size, e));
@@ -316,4 +333,51 @@ void journal_close(struct journal *j)
     if (j->folder >= 0) close(j->folder);
     buf_free(&j->pending);
     mem_free(j);
+}
+
+/* ---- for auditors ---- */
+
+/* One file with a guard of its own: what it carries over must be enough for a start. `before`: the chain of the file before, NULL for the first. */
+static enum eim_err verify_file(int folder, uint64_t number, const uint8_t *before, struct reading *r, struct err *e)
+{
+    char name[NAME_ROOM], line[CHAIN_HEX + 32], want[CHAIN_HEX + 1];
+    uint64_t size, good;
+    file_name(number, "log", name);
+    *r = (struct reading){ .number = number, .since = r->since };
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return errno == ENOENT ? fail(e, E_MISMATCH, NULL, "%s is missing", name) : fail(e, E_IO, NULL, "%s: %s", name, strerror(errno));
+    enum eim_err rc = guard_new(&r->guard, &(struct guard_rates){ 0 }, e);
+    if (rc == OK) rc = read_open(r, fd, name, &size, &good, e);
+    guard_free(r->guard);
+    if (rc == OK && before) {          /* its first line, of which read_line has seen that it is whole */
+        int n = snprintf(line, sizeof line, "h 2 %" PRIu64 " ", number);
+        slice_hex(slice_of(before, SHA256_SIZE), false, want);
+        if (pread(fd, line, CHAIN_HEX, n) != CHAIN_HEX || memcmp(line, want, CHAIN_HEX) != 0)
+            rc = fail(e, E_MISMATCH, NULL, "%s does not go on from the file before it", name);
+    }
+    close(fd);
+    return rc;
+}
+
+enum eim_err journal_verify(const char *folder, const uint8_t since[SHA256_SIZE], struct journal_account *out, struct err *e)
+{
+    struct reading r = { .since = since };
+    bool found = false;
+    *out = (struct journal_account){ 0 };
+    TRY(numbers(folder, &out->first, &out->last, e));
+    if (!out->last) return fail(e, E_NOT_FOUND, NULL, "%s: there is no journal", folder);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return fail(e, E_IO, NULL, "%s: %s", folder, strerror(errno));
+    enum eim_err rc = OK;
+    for (uint64_t n = out->first; rc == OK && n <= out->last; n++) {
+        rc = verify_file(fd, n, n > out->first ? out->chain : NULL, &r, e);
+        found = found || r.found;
+        out->lines += r.lines;
+        out->packages += r.packages;
+        out->notes += r.notes;
+        memcpy(out->chain, r.chain, sizeof out->chain);
+    }
+    close(fd);
+    if (rc == OK && since && !found) return fail(e, E_MISMATCH, NULL, "no line ends in the chain that was kept: what stood up to there was cut off or changed");
+    return rc;
 }

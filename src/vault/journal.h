@@ -39,4 +39,14 @@ MUST enum eim_err journal_add(struct journal *j, const struct guard_package *p, 
 MUST enum eim_err journal_add_head(struct journal *j, const struct guard_head *h, const char *origin, int64_t now_us, struct err *e);
 MUST enum eim_err journal_sync(struct journal *j, struct err *e);
 
+/* journal_verify -- for auditors: read every file of the folder, also while a signer writes to it, and change nothing. Each file must go on from the chain
+ * of the one before, and with `since` not NULL some line must end in that chain, which somebody kept. E_MISMATCH names what does not follow; E_NOT_FOUND:
+ * no journal there; E_IO, E_NOMEM, E_LIMIT. */
+struct journal_account {
+    uint64_t first, last, lines;       /* numbers of files; lines of all */
+    uint64_t packages, notes;          /* that were signed */
+    uint8_t chain[SHA256_SIZE];        /* of the last line */
+};
+MUST enum eim_err journal_verify(const char *folder, const uint8_t since[SHA256_SIZE], struct journal_account *out, struct err *e);
+
 #endif

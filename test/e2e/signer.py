@@ -219,6 +219,34 @@ def a_changed_journal_is_refused_and_named():
 
 
 @case
+def an_auditor_verifies_the_journal():
+    fleet = Fleet(2, seed=97)
+    s = Eimd(settings=ON, trust=fleet.root)
+    eids = fleet.enrol(s)
+    switch_all(s, fleet, eids)
+    fleet.run(s, seconds=90)
+    folder = s.dir + "/signer"
+    done = run(SIGNER, "--verify", folder)
+    same(done.status, 0, done)
+    chain = re.search(r"^chain ([0-9a-f]{64})$", done.text, re.M).group(1)
+    check(int(re.search(r"(\d+) packages", done.text).group(1)) >= 6, done)
+    same(s.post("/v1/devices", {"eid": eid(78)})["eid"], eid(78))
+    same(s.eimctl("audit", "head").status, 0)
+    s.stop()
+    later = run(SIGNER, "--verify", folder, "--since", chain)
+    check(later.status == 0 and chain not in later.text, later)
+    whole = open(folder + "/journal-000001.log", "rb").read()
+    at = whole.index(chain.encode())
+    with open(folder + "/journal-000001.log", "wb") as f:
+        f.write(whole[:whole.rindex(b"\n", 0, at) + 1])
+    same(run(SIGNER, "--verify", folder).status, 0, "its end cut off at a line")
+    cut = run(SIGNER, "--verify", folder, "--since", chain)
+    check(cut.status == 1 and b"cut off" in cut.err, cut)
+    for args in (("--since", chain), ("--verify", folder, "--since", "12"), ("--verify", folder, "--keys", folder), ("--verify",), ()):
+        same(run(SIGNER, *args).status, 2, args)
+
+
+@case
 def keys_that_others_may_read_and_a_missing_program_are_told():
     s = Eimd(settings=ON, start=False)
     os.chmod(s.dir + "/keys/eim.pem", 0o640)

@@ -437,6 +437,60 @@ static void a_changed_removed_added_or_moved_line_is_named(void **state)
     tmp_remove(dir);
 }
 
+static void an_auditor_reads_all_files(void **state)
+{
+    (void)state;
+    const char *dir = tmp_make();
+    struct guard *g;
+    struct journal_report r;
+    struct journal_account a, all;
+    char name[3][128];
+    uint8_t kept[SHA256_SIZE], none[SHA256_SIZE] = { 0 };
+    assert_refused(E_NOT_FOUND, journal_verify(dir, NULL, &a, &e));
+    for (int i = 0; i < 3; i++) {
+        snprintf(name[i], sizeof name[i], "%s/journal-%06d.log", dir, i + 1);
+        struct journal *j = open_journal(dir, &g, i ? 1 : JOURNAL_ROTATE, &r);
+        sign_counters(j, 1, 10 * i + 1, 10 * i + 4);
+        assert_ok(journal_verify(dir, NULL, &a, &e));          /* while the signer has it */
+        if (i == 1) memcpy(kept, a.chain, sizeof kept);
+        sign_counters(j, 1, 10 * i + 5, 10 * i + 5);
+        journal_close(j);
+        guard_free(g);
+    }
+    assert_ok(journal_verify(dir, kept, &all, &e));
+    assert_true(all.first == 1 && all.last == 3 && all.packages == 15 && all.notes == 0 && all.lines == 15 + 2 + 3 + 3);
+    assert_refused(E_MISMATCH, journal_verify(dir, none, &a, &e));
+    for (int i = 0; i < 3; i++) {                              /* one octet of any file */
+        struct slice whole = content(name[i]);
+        uint8_t *bent = arena_alloc(&arena, whole.n);
+        memcpy(bent, whole.p, whole.n);
+        bent[whole.n / 2] = bent[whole.n / 2] == '1' ? '2' : '1';
+        put(name[i], slice_of(bent, whole.n));
+        assert_refused(E_MISMATCH, journal_verify(dir, NULL, &a, &e));
+        put(name[i], whole);
+    }
+    struct slice first = content(name[0]), second = content(name[1]), third = content(name[2]);
+    unlink(name[1]);
+    assert_refused(E_MISMATCH, journal_verify(dir, NULL, &a, &e));
+    assert_non_null(strstr(e.why, "journal-000002.log is missing"));
+    struct slice rest = second, line;
+    size_t last = 0;
+    while (slice_line(&rest, &line)) last = (size_t)(line.p - second.p);
+    put(name[1], (struct slice){ second.p, last });            /* its last line cut off: the next file goes on from another chain */
+    assert_refused(E_MISMATCH, journal_verify(dir, NULL, &a, &e));
+    assert_non_null(strstr(e.why, "journal-000003.log does not go on"));
+    unlink(name[2]);
+    assert_ok(journal_verify(dir, kept, &a, &e));              /* cut off at a line, no chain shows it ... */
+    put(name[1], (struct slice){ second.p, second.n / 2 });
+    assert_refused(E_MISMATCH, journal_verify(dir, kept, &a, &e));     /* ... but for one that was kept */
+    put(name[1], second);
+    put(name[2], third);
+    unlink(name[0]);                                           /* older files may be gone */
+    assert_ok(journal_verify(dir, kept, &a, &e));
+    assert_true(a.first == 2 && !memcmp(a.chain, all.chain, sizeof a.chain) && first.n);
+    tmp_remove(dir);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -453,6 +507,7 @@ int main(void)
         cmocka_unit_test_setup(a_new_file_carries_all_counters_and_goes_on_from_the_chain, fresh),
         cmocka_unit_test_setup(a_torn_end_is_cut_off, fresh),
         cmocka_unit_test_setup(a_changed_removed_added_or_moved_line_is_named, fresh),
+        cmocka_unit_test_setup(an_auditor_reads_all_files, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
