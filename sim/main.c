@@ -22,9 +22,9 @@ static const struct command {
     { "ipa", "--pki DIR --eim-config FILE --certificate PEM --key PEM [--seed S] [--device I] [--listen PORT] [--later] [--coap]",
       "one device that the eIM can reach on 127.0.0.1; --later: results come at its next contact, which it never makes", cmd_ipa },
     { "smdp", "--pki DIR [--listen PORT] [--host NAME] [--matching-id ID] [--confirm CODE] [--package BYTES] [--seed S] [--prefix DIGITS]\n"
-      "       [--loops N] [--event ADDRESS [--event-id ID]]",
+      "       [--loops N] [--event ADDRESS [--event-id ID]] [--es2 OPERATORS.pem]",
       "an SM-DP+ on 127.0.0.1: ES9+ over HTTPS, its certificates made under the CI; GET /state, POST /fault/FUNCTION/FAULT; --event: an SM-DS\n"
-      "       that sends all there", cmd_smdp },
+      "       that sends all there; --es2: profiles can be ordered over ES2+ by who has one of these client certificates", cmd_smdp },
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -32,6 +32,7 @@ struct sim_smdp {
     struct dp_session sessions[SIM_SMDP_SESSIONS];
     struct served served[SIM_SMDP_SERVED];
     size_t n_served;
+    struct dp_orders orders;
 };
 
 /* One call. */
@@ -230,9 +231,16 @@ static bool judge_client(struct call *c, const struct client *v)
         refuse(c, "8.1", "6.1");
         return false;
     }
-    if (s->c.only_matching_id && !slice_eq(v->matching.value, slice_str(s->c.only_matching_id)))
+    if (s->c.only_matching_id && !dp_order_of(&s->orders, v->matching.value) && !slice_eq(v->matching.value, slice_str(s->c.only_matching_id)))
         refuse(c, "8.2.6", "3.8");
     return !c->subject;
+}
+
+/* The confirmation code that this download asks for, or NULL. */
+static const char *code_wanted(const struct call *c)
+{
+    const struct dp_order *o = c->session->order;
+    return o ? o->confirmation[0] ? o->confirmation : NULL : c->s->c.confirmation_code;
 }
 
 static void authenticate(struct call *c)
@@ -257,13 +265,18 @@ static void authenticate(struct call *c)
         return;
     }
     struct dp_session *d = c->session;
-    if (!profile_for(s, v.matching.value, d->eid, d->iccid)) {
+    d->order = dp_order_of(&s->orders, v.matching.value);
+    if (d->order && !dp_order_judge(d->order, d->eid, &c->subject, &c->reason))
+        return;
+    if (d->order)
+        memcpy(d->iccid, d->order->iccid, sizeof d->iccid);
+    else if (!profile_for(s, v.matching.value, d->eid, d->iccid)) {
         c->broken = true;
         return;
     }
     bool wrong = c->fault == SIM_SMDP_WRONG_ROLE;
     const struct slice spans[2] = { TLV(&c->a, T_SEQUENCE, TLV(&c->a, T_0, slice_of(d->txid, DP_TXID)),
-                                        tlv_put_bool(&c->a, T_BOOLEAN, s->c.confirmation_code != NULL)), v.sig.raw };
+                                        tlv_put_bool(&c->a, T_BOOLEAN, code_wanted(c) != NULL)), v.sig.raw };
     d->signature1 = arena_copy(&d->arena, v.sig.raw);
     struct slice sig = dp_sign(s->dp.key[wrong ? SIM_DP_AUTH : SIM_DP_PB], spans, 2, c->fault == SIM_SMDP_BAD_SIGNATURE, &c->a);
     d->signature2 = tlv_is_bad(sig) ? sig : arena_copy(&d->arena, sig);
@@ -282,13 +295,13 @@ static bool code_is_right(const struct call *c, struct slice hash)
     uint8_t one[SHA256_SIZE], two[SHA256_SIZE];
     struct err e = { 0 };
     const struct slice parts[2] = { slice_of(one, sizeof one), slice_of(c->session->txid, DP_TXID) };
-    return digest_sha256(slice_str(c->s->c.confirmation_code), one, &e) == OK && digest_sha256_spans(parts, 2, two, &e) == OK &&
+    return digest_sha256(slice_str(code_wanted(c)), one, &e) == OK && digest_sha256_spans(parts, 2, two, &e) == OK &&
            digest_equal(hash, slice_of(two, sizeof two));
 }
 
 static bool confirmed(struct call *c, const struct tlv *hash)
 {
-    if (!c->s->c.confirmation_code)
+    if (!code_wanted(c))
         return true;
     if (!hash->tag)
         refuse(c, "8.2.7", "2.2");
@@ -367,8 +380,11 @@ static void installed(struct sim_smdp *s, struct slice fields)
     if (d->told)
         return;
     d->told = true;
-    if (arm.tag == T_C0)
+    if (arm.tag == T_C0) {
         s->n.installed++;
+        if (d->order)
+            d->order->state = DP_INSTALLED;
+    }
     else {
         s->n.failed++;
         if (tlv_find(arm.value, T_1, &code) && tlv_int(code.value, &v))
@@ -504,6 +520,27 @@ int sim_smdp_post(struct sim_smdp *s, const char *path, struct slice body, struc
     return reply->failed ? 500 : status;
 }
 
+int sim_smdp_es2(struct sim_smdp *s, const char *path, struct slice body, struct buf *reply)
+{
+    size_t prefix = strlen(SIM_SMDP_ES2_PATH);
+    struct call c = { .s = s };
+    json_t *in;
+    buf_reset(reply);
+    if (strncmp(path, SIM_SMDP_ES2_PATH, prefix) != 0)
+        return 404;
+    if (json_read(body, REQUEST_MAX, &in, &(struct err){ 0 }) != OK)
+        return 400;
+    c.out = json_object();
+    pthread_mutex_lock(&s->lock);
+    bool known = dp_es2_call(&s->orders, path + prefix, in, c.out, &c.subject, &c.reason);
+    s->n.ordered = s->orders.n;
+    pthread_mutex_unlock(&s->lock);
+    int status = known ? write_answer(&c, reply) : 404;
+    json_decref(c.out);
+    json_decref(in);
+    return reply->failed ? 500 : status;
+}
+
 /* ---- its life ------------------------------------------------------------------------------------------------ */
 
 static const char *const fault_names[] = {
@@ -528,6 +565,9 @@ enum eim_err sim_smdp_new(struct sim_smdp **out, const struct sim_smdp_config *c
     if (!s)
         return fail(e, E_NOMEM, NULL, "no memory for an SM-DP+");
     s->c = *c;
+    s->orders.prefix = c->iccid_prefix;
+    s->orders.address = c->address;
+    s->orders.seed = c->seed;
     pthread_mutex_init(&s->lock, NULL);
     arena_init(&s->arena, SESSION_ARENA);
     n = n < sizeof host ? n : sizeof host - 1;

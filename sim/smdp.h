@@ -1,6 +1,6 @@
 /* smdp.h -- a simulated SM-DP+: ES9+ in JSON (SGP.22 5.6, 6.5) with real cryptography, and every way to go wrong by a switch.
  *
- * A library object without sockets: one call is one POST. It verifies what eUICCs sign, makes bound profile packages that
+ * A library object without sockets: one call is one POST. Profiles can be ordered from it too (ES2+). It verifies what eUICCs sign, makes bound profile packages that
  * only the eUICC of the session can open, and remembers what it was told. With `event_server` it is an SM-DS instead, which
  * sends whoever asks there (ES11: SGP.22 5.8). All functions may be called from any thread. */
 #ifndef SIM_SMDP_H
@@ -13,9 +13,11 @@
 enum {
     SIM_SMDP_SESSIONS = 512,           /* at once; the oldest goes */
     SIM_SMDP_SERVED = 4096,            /* matching ids whose profile is remembered, so that a repeated download gets the same one */
+    SIM_SMDP_ORDERS = 4096,            /* profiles that may be ordered over ES2+ */
     SIM_SMDP_HUGE = 100 << 20,         /* bytes of the answer SIM_SMDP_TOO_MUCH */
 };
 #define SIM_SMDP_PATH "/gsma/rsp2/es9plus/"
+#define SIM_SMDP_ES2_PATH "/gsma/rsp2/es2plus/"
 #define SIM_SMDP_OID "2.999.10"
 
 /* What goes wrong, at one function; the first rows are answers to any function. `other` names what only one function can do. */
@@ -66,6 +68,7 @@ struct sim_smdp_counts {
     uint64_t calls[SIM_ES9_FUNCTIONS], refused, packages, cancelled;
     uint64_t installed, failed;        /* by verified ProfileInstallationResults of ours, each once */
     uint64_t others, unverified;       /* other notifications that verify; whatever does not */
+    uint64_t ordered;                  /* profiles ordered over ES2+, those taken back among them */
     int64_t last_reason;               /* errorReason of the last failed one; cancelSession's reason */
 };
 
@@ -79,6 +82,9 @@ struct slice sim_smdp_tls(const struct sim_smdp *s, const struct private_key **k
 /* sim_smdp_post -- one request: the HTTP status, and its body in *reply (initialised by the caller, whose ceiling holds).
  * 0: there is no answer, ever (SIM_SMDP_NEVER). SIM_SMDP_SLOW sleeps. */
 int sim_smdp_post(struct sim_smdp *s, const char *path, struct slice body, struct buf *reply);
+
+/* sim_smdp_es2 -- the same for the operator's side: ES2+ (SGP.22 5.3). Who may call is the caller's to judge. */
+int sim_smdp_es2(struct sim_smdp *s, const char *path, struct slice body, struct buf *reply);
 
 /* sim_smdp_go_wrong -- from now on, at this function. sim_smdp_counts -- what happened so far. */
 void sim_smdp_go_wrong(struct sim_smdp *s, enum sim_es9 f, enum sim_smdp_fault fault);

@@ -2,11 +2,27 @@
 #ifndef SIM_SMDP_INT_H
 #define SIM_SMDP_INT_H
 
+#include "base/json.h"
 #include "sim/smdp.h"
 #include "sim/tags.h"
 #include "sim/tlv.h"
 
-enum { DP_TXID = 16, DP_MATCHING = 64, DP_HOST_ID = 16 };
+enum { DP_TXID = 16, DP_MATCHING = 64, DP_HOST_ID = 16, DP_ORDER_FROM = 50000 /* index of the first ordered profile's ICCID */ };
+
+/* A profile that an operator ordered over ES2+. */
+struct dp_order {
+    enum { DP_ALLOCATED, DP_LINKED, DP_RELEASED, DP_INSTALLED, DP_CANCELLED } state;
+    bool has_eid;
+    uint8_t eid[SIM_EID], iccid[10];
+    char iccid_text[21], matching[16], confirmation[65];
+};
+struct dp_orders { const char *prefix, *address; uint64_t seed; size_t n; struct dp_order v[SIM_SMDP_ORDERS]; };
+
+/* dp_es2_call -- one function of ES2+; false: there is none of that name. *subject NULL: it was done. */
+bool dp_es2_call(struct dp_orders *all, const char *function, const json_t *in, json_t *out, const char **subject, const char **reason);
+/* dp_order_of -- the order of a matching id, NULL: none. dp_order_judge -- may this eUICC have it now? Else why not. */
+struct dp_order *dp_order_of(struct dp_orders *all, struct slice matching);
+bool dp_order_judge(const struct dp_order *o, const uint8_t eid[SIM_EID], const char **subject, const char **reason);
 
 struct dp_session {
     uint64_t used;                     /* when it was last used, by the count of calls; 0: free */
@@ -17,6 +33,7 @@ struct dp_session {
     struct slice signature1;           /* euiccSignature1, TLV */
     struct slice signature2;           /* smdpSignature2, TLV */
     struct private_key *otsk;          /* for the package; made once, so that a repeated request gets the same keys */
+    struct dp_order *order;            /* what it fetches was ordered over ES2+; NULL: it was not */
     unsigned cc_tries;
     bool bound, told;                  /* a package was made; its result came */
     struct arena arena;

@@ -1,6 +1,6 @@
 /* server.c -- the wiring of eimd: which part is made from which, and the order of up and down.
  *
- *   (the signer's process) -> loops -> TLS -> two listeners (503 at first) -> privileges dropped -> data directory locked -> store -> identity -> eIM
+ *   (the signer's process) -> loops -> TLS -> the listeners (503 at first) -> privileges dropped -> data directory locked -> store -> identity -> eIM
  *   -> two pools -> janitor -> serving
  *
  * Devices and API have a listener, a queue and a pool of workers each, so neither can starve the other. On the way down the
@@ -20,6 +20,7 @@
 #include "crypto/seal.h"
 #include "crypto/signer.h"
 #include "eim/eim.h"
+#include "front/es2plus.h"
 #include "front/esipa_asn1.h"
 #include "front/esipa_json.h"
 #include "front/metrics.h"
@@ -39,7 +40,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SLOW_STACK = 512 * 1024 /* a TLS handshake fits */, ARENA_CAP = 1 << 20, READY_MAX = 320, RESTORED_JUMP = 1000, BODY_SLACK = 64 * 1024 };
+enum { SLOW_STACK = 512 * 1024 /* a TLS handshake fits */, ARENA_CAP = 1 << 20, READY_MAX = 400, RESTORED_JUMP = 1000, BODY_SLACK = 64 * 1024 };
 
 enum { ORDER_THREADS = 2 };           /* ES2+ calls at once */
 /* While the signer is another process: a worker that waits for it computes nothing, and what several wait for is one array with one sync. So
@@ -58,8 +59,8 @@ struct server {
     char ready[READY_MAX];
 
     struct loops *loops;
-    struct tls_server *tls;
-    struct http_server *device_http, *api_http;
+    struct tls_server *tls, *es2_tls;
+    struct http_server *device_http, *api_http, *es2_http;         /* the last: NULL, not offered */
     struct host host;
     struct child *child;               /* the signer's process; NULL: the keys are here */
     struct note_signer *notes;         /* signs the heads of the audit logs */
@@ -68,6 +69,7 @@ struct server {
     struct work *device_work, *slow_work, *api_work;
     struct coap_server *coap;          /* NULL: not offered */
     struct esipa_door esipa;
+    struct es2plus es2plus;
     struct rest rest;
     struct janitor *janitor;
     struct runner *forwarders, *pushers, *orderers;
@@ -220,7 +222,30 @@ static void handle_api(void *arg, struct http_exchange *x)
     else http_reply_status(x, 503);
 }
 
+static void handle_es2plus(void *arg, struct http_exchange *x)
+{
+    struct server *s = arg;
+    if (__atomic_load_n(&s->serving, __ATOMIC_ACQUIRE)) es2plus_handle(&s->es2plus, x);
+    else http_reply_status(x, 503);
+}
+
 /* ---- up ---- */
+
+/* SM-DP+ that notify us: a listener of its own, because it asks every client for a certificate. */
+static enum eim_err listen_es2plus(struct server *s, struct err *e)
+{
+    const struct conf *c = &s->conf;
+    struct tls_config tls = tls_of(s, c, &s->arena);
+    struct http_config es2 = {
+        .address = c->es2plus_listen.host, .port = c->es2plus_listen.port, .env = s->env, .handle = handle_es2plus, .arg = s,
+        .connections = (int)c->api_connections, .idle_us = c->api_idle_timeout, .request_us = c->api_request_timeout,
+    };
+    if (!c->es2plus_enabled) return OK;
+    tls.ask_client = true;
+    TRY(tls_server_new(&s->es2_tls, &tls, e));
+    es2.tls = s->es2_tls;
+    return http_listen(&s->es2_http, s->loops, &es2, e);
+}
 
 static enum eim_err listen_both(struct server *s, struct err *e)
 {
@@ -240,7 +265,8 @@ static enum eim_err listen_both(struct server *s, struct err *e)
     TRY(tls_server_new(&s->tls, &tls, e));
     device.tls = api.tls = s->tls;
     TRY(http_listen(&s->device_http, s->loops, &device, e));
-    return http_listen(&s->api_http, s->loops, &api, e);
+    TRY(http_listen(&s->api_http, s->loops, &api, e));
+    return listen_es2plus(s, e);
 }
 
 static enum eim_err drop(struct server *s, struct err *e)
@@ -412,6 +438,7 @@ static enum eim_err open_doors(struct server *s, struct err *e)
     TRY(work_start(&s->api_work, &api, e));
     s->esipa = (struct esipa_door){ .eim = s->eim, .work = s->device_work, .slow = s->slow_work, .env = s->env,
                                       .retry_after_s = (int)(c->device_retry_after / CONF_S) };
+    s->es2plus = (struct es2plus){ .eim = s->eim, .work = s->api_work };
     rest_init(&s->rest, &(struct rest_config){
         .host = &s->host, .eim = s->eim, .work = s->api_work, .metrics_from = c->api_metrics_from.v, .n_metrics_from = c->api_metrics_from.n,
         .audit = &s->audit, .arg = s, .ready = ready, .metrics = metrics, .tls_anchor = tls_anchor });
@@ -436,13 +463,14 @@ static void print_address(char *out, size_t room, const struct conf_address *a, 
 /* announce -- DATA/eimd.addr, so that eimctl finds a port that is not the usual one. Written beside and renamed: never half there. */
 static enum eim_err announce(struct server *s, struct err *e)
 {
-    char device[80], api[80], coap[80] = "";
+    char device[80], api[80], coap[80] = "", es2[80] = "";
     int device_port, api_port;
     server_ports(s, &device_port, &api_port);
     print_address(device, sizeof device, &s->conf.device_listen, device_port);
     print_address(api, sizeof api, &s->conf.api_listen, api_port);
     if (s->coap) print_address(coap, sizeof coap, &s->conf.coap_listen, coap_server_port(s->coap));
-    snprintf(s->ready, sizeof s->ready, "ready device=%s api=%s%s%s", device, api, s->coap ? " coap=" : "", coap);
+    if (s->es2_http) print_address(es2, sizeof es2, &s->conf.es2plus_listen, http_server_port(s->es2_http));
+    snprintf(s->ready, sizeof s->ready, "ready device=%s api=%s%s%s%s%s", device, api, s->coap ? " coap=" : "", coap, s->es2_http ? " es2plus=" : "", es2);
     char *path = system_path(&s->arena, s->options.data, "eimd.addr"), *fresh = system_path(&s->arena, s->options.data, "eimd.addr.new");
     char *line = arena_printf(&s->arena, "%s\n", s->ready);
     if (!path || !fresh || !line) return fail(e, E_NOMEM, NULL, "no memory");
@@ -511,6 +539,7 @@ static enum eim_err reload(struct server *s, struct conf *fresh, struct arena *a
     TRY(cert_trust_load_dir(&trust, roots, e));
     enum eim_err rc = put_roots(s, trust, e);
     if (rc == OK) rc = tls_server_reload(s->tls, &tls, e);
+    if (rc == OK && s->es2_tls) rc = tls_server_reload(s->es2_tls, &tls, e);
     if (rc != OK) {
         cert_trust_free(trust);
         return rc;
@@ -558,10 +587,12 @@ void server_stop(struct server *s)
     __atomic_store_n(&s->draining, true, __ATOMIC_RELAXED);
     if (s->device_http) http_server_drain(s->device_http, s->now.server_drain_timeout);
     if (s->api_http) http_server_drain(s->api_http, s->now.server_drain_timeout);
+    if (s->es2_http) http_server_drain(s->es2_http, s->now.server_drain_timeout);
     if (s->host.outbound) outbound_stop(s->host.outbound);        /* a server that hangs shall not keep us from ending */
     coap_server_stop(s->coap);
     http_server_free(s->device_http);                  /* waits for every request under way: workers and store still run */
     http_server_free(s->api_http);
+    http_server_free(s->es2_http);
     runner_stop(s->forwarders);
     runner_stop(s->pushers);
     runner_stop(s->orderers);
@@ -579,6 +610,7 @@ void server_stop(struct server *s)
     seal_free(s->host.seal);
     outbound_free(s->host.outbound);
     tls_server_free(s->tls);
+    tls_server_free(s->es2_tls);
     loops_stop(s->loops);
     if (s->ready[0]) {
         char *path = system_path(&s->arena, s->options.data, "eimd.addr");

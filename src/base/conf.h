@@ -106,6 +106,10 @@ enum { CONF_FILE_MAX = 1 << 20, CONF_LIST_MAX = 64 };
       "requests of one address under way; beyond it 4.29")                                                \
     X(coap, idle_timeout, TIME, "5m", CONF_S, CONF_D, NULL, false,                                        \
       "a session without request goes after this time")                                                   \
+    X(es2plus, enabled, BOOL, "no", 0, 0, NULL, false,                                                    \
+      "SM-DP+ may notify us (ES2+) by mutual TLS, with the certificate of [tls]")                         \
+    X(es2plus, listen, ADDRESS, "127.0.0.1:8445", 0, 0, NULL, false,                                      \
+      "where they reach us")                                                                              \
     X(api, listen, ADDRESS, "127.0.0.1:8444", 0, 0, NULL, false,                                          \
       "where people and systems reach the REST API over HTTPS")                                           \
     X(api, workers, INT, "2", 1, 256, NULL, false,                                                        \

@@ -313,6 +313,24 @@ enum eim_err cert_read(struct slice text, struct slice *der, struct arena *a, st
     return rc;
 }
 
+bool cert_pem_has(struct slice pem, struct slice der)
+{
+    BIO *bio = pem.n && pem.n <= CERT_PEM_LIST_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+    char *name, *header;
+    uint8_t *data;
+    long n;
+    bool found = false;
+    while (bio && !found && PEM_read_bio(bio, &name, &header, &data, &n) == 1) {
+        found = strcmp(name, PEM_STRING_X509) == 0 && n > 0 && slice_eq(slice_of(data, (size_t)n), der);
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_free(data);
+    }
+    ERR_clear_error();
+    BIO_free(bio);
+    return found;
+}
+
 enum eim_err cert_to_pem(struct slice der, struct slice *pem, struct arena *a, struct err *e)
 {
     if (der.n > CERT_MAX) return fail(e, E_TOO_LARGE, NULL, "certificate of more than %d bytes", CERT_MAX);

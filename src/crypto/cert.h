@@ -14,6 +14,7 @@
 enum {
     CERT_MAX = 4096,                   /* bytes of one certificate */
     CERT_PEM_MAX = 16384,              /* bytes of a PEM file of one certificate */
+    CERT_PEM_LIST_MAX = 65536,         /* of several */
     CERT_ROOTS_MAX = 64,               /* most roots in a trust set */
     CERT_NAME_MAX = 512,               /* room for a name for people, with its NUL */
     CERT_SKI_MAX = 32,                 /* bytes of a subject key identifier that we compare */
@@ -79,6 +80,9 @@ MUST enum eim_err cert_check_root(struct slice cert, struct err *e);
 /* cert_read -- one certificate given as PEM or DER text (as a file holds it) to DER in the arena, parsed once to see
  * that it is one. E_MALFORMED, E_TOO_LARGE. */
 MUST enum eim_err cert_read(struct slice pem_or_der, struct slice *der, struct arena *a, struct err *e);
+
+/* cert_pem_has -- is the certificate `der` one of those that this PEM text holds, octet for octet? What stands there beside is passed over. */
+bool cert_pem_has(struct slice pem, struct slice der);
 
 /* cert_to_pem -- DER to PEM text in the arena. */
 MUST enum eim_err cert_to_pem(struct slice der, struct slice *pem, struct arena *a, struct err *e);

@@ -26,19 +26,16 @@ struct slice download_request(struct slice code, struct arena *a)
     return der_encode(&profile_download_trigger_request_type, &r, a);
 }
 
-/* Only what SGP.22 hashes is kept of it. */
-static enum eim_err confirmation_from_json(const json_t *code, bool indirect, struct slice *digest, struct arena *a, struct err *e)
+enum eim_err download_confirmation(struct slice code, bool indirect, const char *field, struct slice *digest, struct arena *a, struct err *e)
 {
-    size_t n = json_string_length(code);           /* 0 when it is no string */
-    if (!n || n > CONFIRMATION_MAX)
-        return fail_field(e, E_INVALID, "SGP.22 4.7", "download.confirmation_code", "must be a text of 1 to %d octets", CONFIRMATION_MAX);
+    if (!code.n || code.n > CONFIRMATION_MAX)
+        return fail_field(e, E_INVALID, "SGP.22 4.7", field, "must be a text of 1 to %d octets", CONFIRMATION_MAX);
     if (!indirect)
-        return fail_field(e, E_RULE, "SGP.32 3.2.3.2", "download.confirmation_code",
-                          "only a download through the eIM has a place for it, and eim.indirect_download is off");
+        return fail_field(e, E_RULE, "SGP.32 3.2.3.2", field, "only a download through the eIM has a place for it, and eim.indirect_download is off");
     uint8_t *out = arena_alloc(a, SHA256_SIZE);
     if (!out) return fail(e, E_NOMEM, NULL, "no room for a digest");
     *digest = slice_of(out, SHA256_SIZE);
-    return digest_sha256(json_slice(code), out, e);
+    return digest_sha256(code, out, e);
 }
 
 enum eim_err download_from_json(const json_t *order, bool indirect, struct slice *request, struct slice *digest, struct arena *a, struct err *e)
@@ -46,7 +43,7 @@ enum eim_err download_from_json(const json_t *order, bool indirect, struct slice
     const json_t *code = json_object_get(order, "activation_code"), *own = json_object_get(order, "default_smdp"), *ds = json_object_get(order, "smds");
     const json_t *confirmation = json_object_get(order, "confirmation_code");
     *digest = (struct slice){ 0 };
-    if (confirmation) TRY(confirmation_from_json(confirmation, indirect, digest, a, e));
+    if (confirmation) TRY(download_confirmation(json_slice(confirmation), indirect, "download.confirmation_code", digest, a, e));
     if (!json_is_object(order) || json_object_size(order) != (confirmation ? 2 : 1) || (!code && !own && !ds))
         return fail_field(e, E_INVALID, "SGP.32 2.11.1.3", "download", "must have one of activation_code, default_smdp and smds");
     struct profile_download_trigger_request r = { 0 };

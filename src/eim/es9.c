@@ -12,7 +12,7 @@ enum { TRANSACTION_MAX = 16, WHY_MAX = 160 };
 
 static json_t *value_json(struct slice v, int as, struct arena *a)
 {
-    if (as == ES9_TRUE) return json_true();
+    if (as == ES9_TRUE || as == ES9_FALSE) return json_boolean(as == ES9_TRUE);
     if (as == ES9_TEXT) return json_stringn((const char *)v.p, v.n);
     char *text = arena_alloc(a, as == ES9_HEX ? 2 * v.n + 1 : 4 * ((v.n + 2) / 3) + 1);
     if (!text) return NULL;

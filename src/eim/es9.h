@@ -12,7 +12,7 @@ struct es9 {
     /* the question */
     const char *function;              /* "authenticateClient" */
     const char *path;                  /* NULL: ES9+'; "es2plus": the account's ES2+ address is called, with its client credential (SGP.22 5.3) */
-    struct { const char *name; struct slice value; enum { ES9_BASE64, ES9_TEXT, ES9_HEX, ES9_TRUE } as; } in[ES9_IN];
+    struct { const char *name; struct slice value; enum { ES9_BASE64, ES9_TEXT, ES9_HEX, ES9_TRUE, ES9_FALSE } as; } in[ES9_IN];
     /* the members that are wanted; `large`: reply may have ES9_LARGE octets because of this one, which is never copied */
     struct { const char *name; bool needed, text; struct slice value; } out[ES9_OUT];
     bool large;

@@ -94,6 +94,8 @@ struct slice data_request(struct plan *p);
 /* download.c -- profile download triggers. `order` is the member "download" of an order; *digest is that of its confirmation code, empty when
  * it has none, which only a download through the eIM (`indirect`) can make use of. */
 MUST enum eim_err download_from_json(const json_t *order, bool indirect, struct slice *request, struct slice *digest, struct arena *a, struct err *e);
+/* download_confirmation -- only what SGP.22 hashes is kept of a confirmation code. E_INVALID, E_RULE naming `field`. */
+MUST enum eim_err download_confirmation(struct slice code, bool indirect, const char *field, struct slice *digest, struct arena *a, struct err *e);
 /* download_json -- the steps of such an operation, for people; NULL when its bytes can't be read. */
 json_t *download_json(const struct operation *o, struct arena *a);
 /* download_make -- its bytes as they will leave, with a fresh transaction id. download_answer -- the answer to a poll that carries them. */

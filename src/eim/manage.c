@@ -248,12 +248,12 @@ static void fresh(struct change *c)
     c->op.seq = c->op.code = -1;
 }
 
-enum eim_err manage_download_place(struct tx *t, struct eim *m, const struct principal *p, int64_t association, struct slice code,
-                                   const struct pool_want *want, int64_t *operation, struct arena *a, struct err *e)
+enum eim_err manage_download_place(struct tx *t, struct eim *m, const struct principal *p, int64_t association,
+                                   const struct download_of *w, int64_t *operation, struct arena *a, struct err *e)
 {
-    struct change c = { .job.apply = create_apply, .m = m, .p = p, .id = eim_identity_of(m, p->tenant), .association = association, .want = *want, .a = a,
-                        .op.kind = OPK_DOWNLOAD, .needs.rules = RULES_ANY };
-    if (code.n && !(c.op.request = download_request(code, a)).p) return fail(e, E_NOMEM, NULL, "no room for the trigger");
+    struct change c = { .job.apply = create_apply, .m = m, .p = p, .id = eim_identity_of(m, p->tenant), .association = association, .want = w->want, .a = a,
+                        .op.kind = OPK_DOWNLOAD, .needs.rules = RULES_ANY, .confirmation = w->confirmation };
+    if (w->code.n && !(c.op.request = download_request(w->code, a)).p) return fail(e, E_NOMEM, NULL, "no room for the trigger");
     fresh(&c);
     TRY(create_apply(t, &c.job, e));
     *operation = c.op.id;

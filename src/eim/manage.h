@@ -196,7 +196,7 @@ MUST enum eim_err manage_code_decide(struct eim *m, const struct principal *p, i
                                      struct arena *a, struct err *e);
 
 /* ---- profile orders (model/profile_order.h, orders.c) ---- */
-struct profile_want { struct slice eid, operator_name, profile_type; };
+struct profile_want { struct slice eid, operator_name, profile_type, confirmation_code; };     /* the last may be empty */
 /* manage_porder_create -- filled by a pool at once, else given to an SM-DP+ account of the operator with an ES2+ address. E_NOT_FOUND: neither is
  * there; E_STATE: there are pools, but no free code, and no account. E_RULE, E_LIMIT as manage_operation_create. */
 MUST enum eim_err manage_porder_create(struct eim *m, const struct principal *p, const struct profile_want *w, struct profile_order *out, struct arena *a,
@@ -210,11 +210,16 @@ MUST enum eim_err manage_porders(struct eim *m, const struct principal *p, int64
  * nothing was ordered. E_STATE else. A kill between the two transactions of a cancel leaves its operation cancelled: cancel again. */
 MUST enum eim_err manage_porder_decide(struct eim *m, const struct principal *p, int64_t id, bool retry, struct profile_order *out, struct operation *op,
                                        struct arena *a, struct err *e);
-/* manage_download_place -- order a download inside the caller's transaction: of `code`, or (empty) of a pool that `want` names. All that may refuse
- * it is judged before anything is written. */
-struct pool_want;
-MUST enum eim_err manage_download_place(struct tx *t, struct eim *m, const struct principal *p, int64_t association, struct slice code,
-                                        const struct pool_want *want, int64_t *operation, struct arena *a, struct err *e);
+/* manage_download_place -- order a download inside the caller's transaction (pool.h says of what). All that may refuse it is judged before
+ * anything is written. */
+struct download_of;
+MUST enum eim_err manage_download_place(struct tx *t, struct eim *m, const struct principal *p, int64_t association, const struct download_of *w,
+                                        int64_t *operation, struct arena *a, struct err *e);
+/* manage_porder_notified -- an SM-DP+ that owns the client certificate `cert` (DER; its holder proved possession) says how far a download is
+ * (SGP.22 5.3.5). Kept with the order it belongs to, with an audit entry, PROFILE_ORDER_NOTES times at most; it decides nothing (I11). *known: some
+ * account names this certificate. What belongs to no order of its accounts is nobody's, and OK. */
+struct download_progress { struct slice eid, iccid, subject, reason; int64_t point; bool success; };    /* eid: digits or empty */
+MUST enum eim_err manage_porder_notified(struct eim *m, struct slice cert, const struct download_progress *w, bool *known, struct arena *a, struct err *e);
 
 /* manage_operation_create -- `request` is the body of POST .../operations (psmos, ecos or download; expires_at, override). Unlawful combinations
  * E_RULE; I6 judged now when the inventory is fresh (and again when signed); E_LIMIT when OPERATION_QUEUE_MAX wait. */

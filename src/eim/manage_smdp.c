@@ -87,15 +87,20 @@ static const struct { const char *name; size_t at; bool (*good)(struct slice s);
     { "trust", offsetof(struct smdp_account, trust_pem), pem_text, "must be certificates in PEM, at most 64 KiB" },
     { "es2_url", offsetof(struct smdp_account, es2_url), url_text, "must be https://HOST[:PORT][/PATH]" },
     { "es2_credential", offsetof(struct smdp_account, es2_credential), credential_text, "must be the name of a client credential" },
+    { "es2_peer", offsetof(struct smdp_account, es2_peer), pem_text, "must be certificates in PEM, at most 64 KiB" },
     { "function_requester", offsetof(struct smdp_account, function_requester), any_text, "must be a text of at most 256 octets" },
     { "x_admin_protocol", offsetof(struct smdp_account, x_admin), version_text, "must be a version such as 2.1.0" },
+};
+static const struct { const char *name; size_t at; } flags[] = {
+    { "enabled", offsetof(struct smdp_account, enabled) },
+    { "es2_release", offsetof(struct smdp_account, es2_release) },
 };
 static const struct { const char *name; size_t at; int64_t least, most, usual; } numbers[] = {
     { "connect_timeout_ms", offsetof(struct smdp_account, connect_ms), 100, 60000, SMDP_CONNECT_MS },
     { "total_timeout_ms", offsetof(struct smdp_account, total_ms), 100, 120000, SMDP_TOTAL_MS },
     { "max_parallel", offsetof(struct smdp_account, max_parallel), 1, 1000, SMDP_PARALLEL },
 };
-enum { TEXTS = sizeof texts / sizeof texts[0], NUMBERS = sizeof numbers / sizeof numbers[0] };
+enum { TEXTS = sizeof texts / sizeof texts[0], FLAGS = sizeof flags / sizeof flags[0], NUMBERS = sizeof numbers / sizeof numbers[0] };
 
 static enum eim_err text_member(struct smdp_account *s, size_t i, const json_t *v, struct arena *a, struct err *e)
 {
@@ -122,10 +127,14 @@ static enum eim_err member(struct smdp_account *s, const char *name, const json_
         if (!strcmp(name, texts[i].name)) return text_member(s, i, v, a, e);
     for (size_t i = 0; i < NUMBERS; i++)
         if (!strcmp(name, numbers[i].name)) return number_member(s, i, v, e);
-    if (strcmp(name, "enabled")) return fail_field(e, E_INVALID, NULL, name, "there is no member '%.40s' here", name);
-    if (!json_is_boolean(v)) return fail_field(e, E_INVALID, NULL, name, "must be true or false");
-    s->enabled = json_is_true(v);
-    return OK;
+    for (size_t i = 0; i < FLAGS; i++) {
+        bool on = json_is_true(v);
+        if (strcmp(name, flags[i].name)) continue;
+        if (!json_is_boolean(v)) return fail_field(e, E_INVALID, NULL, name, "must be true or false");
+        memcpy((char *)s + flags[i].at, &on, sizeof on);
+        return OK;
+    }
+    return fail_field(e, E_INVALID, NULL, name, "there is no member '%.40s' here", name);
 }
 
 enum eim_err manage_smdp_from_json(const json_t *v, struct smdp_account *out, struct arena *a, struct err *e)
@@ -156,7 +165,11 @@ json_t *manage_smdp_json(const struct smdp_account *s)
         memcpy(&n, (const char *)s + numbers[i].at, sizeof n);
         json_object_set_new(o, numbers[i].name, json_integer(n));
     }
-    json_object_set_new(o, "enabled", json_boolean(s->enabled));
+    for (size_t i = 0; i < FLAGS; i++) {
+        bool on;
+        memcpy(&on, (const char *)s + flags[i].at, sizeof on);
+        json_object_set_new(o, flags[i].name, json_boolean(on));
+    }
     return o;
 }
 

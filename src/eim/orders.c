@@ -4,11 +4,15 @@
  * another; between them no transaction is open. A call that never left is made again, a few times. One that left and has no answer that can be
  * understood may have been acted upon, so it is never made again: after confirmOrder the ICCID is known, and cancelOrder (which may be repeated)
  * takes the profile back; after downloadOrder it is not, and the order is `unclear` until a person, who can ask the operator, decides. After a
- * restart a call that was under way is such a one, once its lease has run out. */
+ * restart a call that was under way is such a one, once its lease has run out.
+ *
+ * Two secrets pass through: the confirmation code, until confirmOrder has taken it, and the activation code, from there until it is released and
+ * becomes the device's download. The row holds them sealed, one at a time. */
 #include "eim/manage.h"
 
 #include "base/env.h"
 #include "base/outbound.h"
+#include "crypto/seal.h"
 #include "eim/es9.h"
 #include "eim/esipa_int.h"
 #include "eim/pool.h"
@@ -37,6 +41,25 @@ static enum eim_err note(struct tx *t, struct eim *m, const struct profile_order
     return audit_add(t, m->host->env, &en, e);
 }
 
+/* What the row keeps sealed is of this order and no other. text empty: nothing is kept. */
+static enum eim_err keep(struct eim *m, struct profile_order *o, struct slice text, struct arena *a, struct err *e)
+{
+    char *about = arena_printf(a, "po_%016llx", (unsigned long long)o->id);
+    o->secret = (struct slice){ 0 };
+    if (!text.n) return OK;
+    if (!m->host->seal) return fail(e, E_STATE, NULL, "this eIM has no key for activation codes");
+    return about ? seal_put(m->host->seal, text, slice_str(about), &o->secret, a, e) : fail(e, E_NOMEM, NULL, "no room for a code");
+}
+
+static enum eim_err kept(struct eim *m, const struct profile_order *o, struct slice *text, struct arena *a, struct err *e)
+{
+    char *about = arena_printf(a, "po_%016llx", (unsigned long long)o->id);
+    *text = (struct slice){ 0 };
+    if (!o->secret.n) return OK;
+    if (!m->host->seal) return fail(e, E_STATE, NULL, "this eIM has no key for activation codes");
+    return about ? seal_get(m->host->seal, o->secret, slice_str(about), text, a, e) : fail(e, E_NOMEM, NULL, "no room for a code");
+}
+
 /* Where a call stands is over; what comes next is another one, from its first try. */
 static void next_step(struct profile_order *o, enum profile_order_step step, int64_t now)
 {
@@ -54,6 +77,7 @@ static enum eim_err move(struct tx *t, struct eim *m, struct profile_order *o, e
     o->changed_us = eim_now(m);
     if (cause) o->cause = slice_str(cause);
     next_step(o, ev == PORD_EV_UNDO ? PORD_CANCEL : ev == PORD_EV_RETRY ? PORD_DOWNLOAD : o->step, o->changed_us);
+    if (o->state != PORD_ORDERING && o->state != PORD_UNCLEAR) TRY(keep(m, o, (struct slice){ 0 }, a, e));
     TRY(note(t, m, o, "profile_order.moved", principal, a, e));
     return store_porder_update(t, o, e);
 }
@@ -66,6 +90,7 @@ struct change {
     const struct principal *p;
     struct arena *a;
     struct profile_order o;
+    struct slice confirmation;         /* create: the code, or empty */
     const char *(*decide)(struct change *c, const struct operation *op, enum profile_order_event *ev);
 };
 
@@ -86,17 +111,21 @@ static enum eim_err create_apply(struct tx *t, struct store_job *job, struct err
     struct profile_order o = c->o;
     struct pool_want want = { o.operator_name, o.profile_type };
     struct err why = { 0 };
-    enum eim_err rc = manage_download_place(t, c->m, c->p, o.association, (struct slice){ 0 }, &want, &o.operation, c->a, &why);
+    enum eim_err rc = E_STATE;
+    if (!o.digest.n) rc = manage_download_place(t, c->m, c->p, o.association, &(struct download_of){ .want = want }, &o.operation, c->a, &why);
     if (rc == OK) o.state = PORD_PLACED;
     else if (rc == E_NOT_FOUND && strcmp(why.field, "eid") == 0) return fail_field(e, E_NOT_FOUND, NULL, "eid", "no such device");
     else if (rc == E_NOT_FOUND || rc == E_STATE) {             /* no pool, or it is empty: nothing was written */
         TRY(supplier(t, &o, &o.account, c->a, e));
+        if (!o.account && o.digest.n)
+            return fail_field(e, E_NOT_FOUND, NULL, "operator", "no SM-DP+ account with an ES2+ address serves this order: no pool holds a confirmation code");
         if (!o.account)
             return fail_field(e, rc, NULL, "operator", "no pool with a free activation code and no SM-DP+ account with an ES2+ address serve this order");
     } else {
         *e = why;
         return rc;
     }
+    TRY(keep(c->m, &o, o.state == PORD_PLACED ? (struct slice){ 0 } : c->confirmation, c->a, e));
     TRY(store_porder_add(t, &o, e));
     TRY(note(t, c->m, &o, "profile_order.created", c->p->name, c->a, e));
     c->o = o;
@@ -120,11 +149,13 @@ enum eim_err manage_porder_create(struct eim *m, const struct principal *p, cons
     if (!text_ok(w->operator_name)) return fail_field(e, E_INVALID, NULL, "operator", "must be a text of 1 to %d octets", TEXT_MAX);
     if (!text_ok(w->profile_type)) return fail_field(e, E_INVALID, NULL, "profile_type", "must be a text of 1 to %d octets", TEXT_MAX);
     if (!id) return fail_field(e, E_NOT_FOUND, NULL, "eid", "no such device");
-    struct change c = { .job.apply = create_apply, .m = m, .p = p, .a = a };
+    struct change c = { .job.apply = create_apply, .m = m, .p = p, .a = a, .confirmation = w->confirmation_code };
+    struct slice digest = { 0 };
+    if (w->confirmation_code.n) TRY(download_confirmation(w->confirmation_code, eim_settings_now(m).indirect, "confirmation_code", &digest, a, e));
     c.o = (struct profile_order){ .association = model_association(id->association_key, &eid), .id = env_id(m->host->env), .tenant = p->tenant, .version = 1,
                                   .created_us = now, .changed_us = now, .due_us = now, .eid = slice_of(eid.b, sizeof eid.b),
                                   .operator_name = w->operator_name, .profile_type = w->profile_type, .principal = p->name,
-                                  .call = SLICE(""), .iccid = SLICE(""), .cause = SLICE("") };
+                                  .call = SLICE(""), .iccid = SLICE(""), .cause = SLICE(""), .notified = SLICE(""), .digest = digest };
     TRY(store_run(m->host->store, &c.job, e));
     COUNT(m, profile_orders);
     *out = c.o;
@@ -214,13 +245,15 @@ struct turn {
     bool call;                         /* there is one to be made */
     enum answer answer;
     const char *why;
+    struct slice secret;               /* what the row kept, opened */
     struct slice iccid, code;          /* DONE: what the SM-DP+ named */
 };
 
 /* This step cannot be done. Before anything was ordered that is all; after, it is to be taken back; if not even that, a person must know. */
 static enum eim_err give_up(struct tx *t, struct turn *c, struct profile_order *o, const char *why, struct err *e)
 {
-    static const enum profile_order_event by_step[] = { PORD_EV_REFUSE, PORD_EV_UNDO, PORD_EV_LOSE };
+    static const enum profile_order_event by_step[] = { [PORD_DOWNLOAD] = PORD_EV_REFUSE, [PORD_CONFIRM] = PORD_EV_UNDO, [PORD_CANCEL] = PORD_EV_LOSE,
+                                                        [PORD_RELEASE] = PORD_EV_UNDO };
     return move(t, c->m, o, by_step[o->step], why, SLICE("eim"), c->a, e);
 }
 
@@ -248,13 +281,13 @@ static enum eim_err begin_apply(struct tx *t, struct store_job *job, struct err 
     TRY(store_smdp_get(t, o.tenant, o.account, &c->to.account, c->a, e));
     if (!c->to.account.id || !c->to.account.enabled || !c->to.account.es2_url.n)
         return give_up(t, c, &o, "its SM-DP+ account is gone, not enabled or without an ES2+ address", e);
+    TRY(kept(c->m, &o, &c->secret, c->a, e));
     char *call = arena_printf(c->a, "%016llx%016llx", (unsigned long long)o.id, (unsigned long long)env_id(c->m->host->env));
     if (!call) return fail(e, E_NOMEM, NULL, "no room for a call");
     o.calling = true;
     o.call = slice_str(call);
     o.due_us = now + LEASE_US;
     TRY(store_porder_update(t, &o, e));
-    o.version++;
     c->o = o;
     c->call = true;
     return OK;
@@ -272,12 +305,13 @@ static enum eim_err understood(struct turn *c, const struct es9 *q, struct err *
 {
     struct slice address = q->out[1].value.n ? q->out[1].value : c->to.account.address;
     struct code_parts parts;
-    if (c->o.step == PORD_CANCEL) return OK;
+    if (c->o.step == PORD_CANCEL || c->o.step == PORD_RELEASE) return OK;
     if (c->o.step == PORD_DOWNLOAD) {
         c->iccid = q->out[0].value;
         return digits(c->iccid) ? OK : fail_field(e, E_MALFORMED, "SGP.22 6.5.2.1", "iccid", "is no ICCID in the SM-DP+'s answer");
     }
-    char *code = arena_printf(c->a, "1$%.*s$%.*s", (int)address.n, (const char *)address.p, (int)q->out[0].value.n, (const char *)q->out[0].value.p);
+    char *code = arena_printf(c->a, "1$%.*s$%.*s%s", (int)address.n, (const char *)address.p, (int)q->out[0].value.n, (const char *)q->out[0].value.p,
+                              c->o.digest.n ? "$$1" : "");
     if (!code) return fail(e, E_NOMEM, NULL, "no room for an activation code");
     c->code = slice_str(code);
     if (!q->out[0].value.n || memchr(q->out[0].value.p, '$', q->out[0].value.n))
@@ -285,25 +319,39 @@ static enum eim_err understood(struct turn *c, const struct es9 *q, struct err *
     return code_parse(c->code, "matchingId", &parts, e);
 }
 
+/* SGP.22 5.3.1 to 5.3.4. */
+static void ask(const struct turn *c, const char *eid, struct es9 *q)
+{
+    static const char *const functions[] = { [PORD_DOWNLOAD] = "downloadOrder", [PORD_CONFIRM] = "confirmOrder", [PORD_CANCEL] = "cancelOrder",
+                                             [PORD_RELEASE] = "releaseProfile" };
+    *q = (struct es9){ .path = "es2plus", .function = functions[c->o.step] };
+    size_t n = 0;
+    if (c->o.step != PORD_RELEASE) q->in[n].name = "eid", q->in[n].value = slice_str(eid), q->in[n++].as = ES9_TEXT;
+    if (c->o.step != PORD_DOWNLOAD) q->in[n].name = "iccid", q->in[n].value = c->o.iccid, q->in[n++].as = ES9_TEXT;
+    switch (c->o.step) {
+    case PORD_DOWNLOAD:
+        q->in[n].name = "profileType", q->in[n].value = c->o.profile_type, q->in[n].as = ES9_TEXT;
+        q->out[0].name = "iccid";
+        break;
+    case PORD_CONFIRM:
+        q->in[n].name = "releaseFlag", q->in[n++].as = c->to.account.es2_release ? ES9_FALSE : ES9_TRUE;
+        if (c->secret.n) q->in[n].name = "confirmationCode", q->in[n].value = c->secret, q->in[n].as = ES9_TEXT;
+        q->out[0].name = "matchingId", q->out[1].name = "smdpAddress", q->out[1].text = true;
+        break;
+    case PORD_CANCEL: q->in[n].name = "finalProfileStatusIndicator", q->in[n].value = SLICE("Available"), q->in[n].as = ES9_TEXT; break;
+    case PORD_RELEASE: break;
+    }
+    q->out[0].needed = q->out[0].text = true;
+}
+
 static void call(struct turn *c)
 {
-    static const char *const functions[] = { "downloadOrder", "confirmOrder", "cancelOrder" };
     const struct identity *id = eim_identity_of(c->m, c->o.tenant);
     char eid[EID_TEXT];
-    struct es9 q = { .path = "es2plus", .function = functions[c->o.step] };
+    struct es9 q;
     struct err e = { 0 };
     slice_hex(c->o.eid, true, eid);
-    q.in[0].name = "eid", q.in[0].value = slice_str(eid), q.in[0].as = ES9_TEXT;
-    if (c->o.step == PORD_DOWNLOAD) {
-        q.in[1].name = "profileType", q.in[1].value = c->o.profile_type, q.in[1].as = ES9_TEXT;
-        q.out[0].name = "iccid";
-    } else {
-        q.in[1].name = "iccid", q.in[1].value = c->o.iccid, q.in[1].as = ES9_TEXT;
-        q.in[2].name = c->o.step == PORD_CONFIRM ? "releaseFlag" : "finalProfileStatusIndicator";
-        q.in[2].value = SLICE("Available"), q.in[2].as = c->o.step == PORD_CONFIRM ? ES9_TRUE : ES9_TEXT;
-        if (c->o.step == PORD_CONFIRM) q.out[0].name = "matchingId", q.out[1].name = "smdpAddress", q.out[1].text = true;
-    }
-    q.out[0].needed = q.out[0].text = true;
+    ask(c, eid, &q);
     enum eim_err rc = id ? es9_call(&q, c->m->host->outbound, &c->to, id, arena_str(c->a, c->o.call), c->a, &e) : E_CONF;
     if (rc == OK) {
         rc = understood(c, &q, &e);
@@ -315,18 +363,13 @@ static void call(struct turn *c)
     es9_end(&q);
 }
 
-static enum eim_err done(struct tx *t, struct turn *c, struct profile_order *o, struct err *e)
+/* The profile is released for this eUICC: the device gets its download. */
+static enum eim_err place(struct tx *t, struct turn *c, struct profile_order *o, struct slice code, struct err *e)
 {
     struct err why = { 0 };
-    if (o->step == PORD_CANCEL) return move(t, c->m, o, PORD_EV_CANCEL, NULL, SLICE("eim"), c->a, e);
-    if (o->step == PORD_DOWNLOAD) {
-        o->iccid = c->iccid;
-        next_step(o, PORD_CONFIRM, eim_now(c->m));
-        return store_porder_update(t, o, e);
-    }
-    struct pool_want want = { .operator_name = o->operator_name };
+    struct download_of w = { .code = code, .confirmation = o->digest, .want.operator_name = o->operator_name };
     struct principal who = { .tenant = o->tenant, .name = o->principal };
-    enum eim_err rc = manage_download_place(t, c->m, &who, o->association, c->code, &want, &o->operation, c->a, &why);
+    enum eim_err rc = manage_download_place(t, c->m, &who, o->association, &w, &o->operation, c->a, &why);
     if (rc == OK) return move(t, c->m, o, PORD_EV_PLACE, "", SLICE("eim"), c->a, e);
     if (rc == E_NOT_FOUND || rc == E_LIMIT || rc == E_RULE || rc == E_STATE)
         return give_up(t, c, o, arena_printf(c->a, "the device gets no download: %s", why.why), e);
@@ -334,12 +377,27 @@ static enum eim_err done(struct tx *t, struct turn *c, struct profile_order *o, 
     return rc;
 }
 
+static enum eim_err done(struct tx *t, struct turn *c, struct profile_order *o, struct err *e)
+{
+    if (o->step == PORD_CANCEL) return move(t, c->m, o, PORD_EV_CANCEL, NULL, SLICE("eim"), c->a, e);
+    if (o->step == PORD_DOWNLOAD) {
+        o->iccid = c->iccid;
+        next_step(o, PORD_CONFIRM, eim_now(c->m));
+        return store_porder_update(t, o, e);
+    }
+    if (o->step == PORD_RELEASE) return place(t, c, o, c->secret, e);
+    if (!c->to.account.es2_release) return place(t, c, o, c->code, e);
+    TRY(keep(c->m, o, c->code, c->a, e));
+    next_step(o, PORD_RELEASE, eim_now(c->m));
+    return store_porder_update(t, o, e);
+}
+
 static enum eim_err end_apply(struct tx *t, struct store_job *job, struct err *e)
 {
     struct turn *c = (struct turn *)job;
     struct profile_order o;
     TRY(store_porder_get(t, c->o.tenant, c->o.id, &o, c->a, e));
-    if (!o.id || o.version != c->o.version) return OK;          /* given up for lost meanwhile */
+    if (!o.id || !o.calling || !slice_eq(o.call, c->o.call)) return OK;            /* given up for lost meanwhile */
     if (c->answer == DONE) return done(t, c, &o, e);
     if (c->answer == NO_ANSWER) return lost(t, c, &o, c->why, e);
     if (c->answer == REFUSED || o.tries + 1 >= TRIES_MAX) return give_up(t, c, &o, c->why, e);

@@ -141,12 +141,16 @@ enum eim_err pool_take(struct tx *t, struct eim *m, struct slice principal, cons
 
 /* ---- on with its download ---- */
 
-/* Once its download is at an end the code stands in its pool only, sealed: of the operation's bytes what is left is the address. */
-static enum eim_err scrub(struct tx *t, const struct operation *o, const struct activation_code *c, struct arena *a, struct err *e)
+/* Once its download is at an end a code stands in its pool only, sealed: of the operation's bytes what is left is the address. */
+static enum eim_err scrub(struct tx *t, const struct operation *o, struct arena *a, struct err *e)
 {
-    struct code_pool p;
-    TRY(store_pool_get(t, c->tenant, c->pool, &p, a, e));
-    char *bare = arena_printf(a, "1$%.*s$", (int)p.address.n, (const char *)p.address.p);
+    struct profile_download_trigger_request r;
+    struct code_parts parts;
+    if (der_decode(&profile_download_trigger_request_type, o->request, &r, a, &(struct err){ 0 }) != OK ||
+        r.profile_download_data.der.which != profile_download_data_is_activation_code ||
+        code_parse(r.profile_download_data.activation_code, "", &parts, &(struct err){ 0 }) != OK || !parts.matching.n)
+        return OK;
+    char *bare = arena_printf(a, "1$%.*s$", (int)parts.address.n, (const char *)parts.address.p);
     struct slice request = bare ? download_request(slice_str(bare), a) : (struct slice){ 0 };
     if (!request.p) return fail(e, E_NOMEM, NULL, "no room for the trigger");
     return store_operation_scrub(t, o->association, o->id, request, e);
@@ -156,10 +160,10 @@ enum eim_err pool_follow(struct tx *t, struct eim *m, const struct operation *o,
 {
     struct activation_code c;
     TRY(store_code_of(t, o->association, o->id, &c, a, e));
+    if (operation_is_final(o->state)) TRY(scrub(t, o, a, e));
     if (!c.id) return OK;
     if (o->state == OP_SENT && c.state == CODE_RESERVED) return pool_move(t, m, &c, CODE_EV_LEAVE, SLICE("eim"), a, e);
     if (!operation_is_final(o->state)) return OK;
-    TRY(scrub(t, o, &c, a, e));
     if (c.state == CODE_RESERVED) return pool_move(t, m, &c, CODE_EV_RETURN, SLICE("eim"), a, e);
     if (c.state == CODE_OUT) return pool_move(t, m, &c, o->state == OP_DONE ? CODE_EV_USED : CODE_EV_FAIL, SLICE("eim"), a, e);
     return OK;

@@ -78,18 +78,19 @@ static const struct schema rows[] = {
 
     /* ---- profiles and where they come from ---- */
     { "SmdpAccountOrder", "{name: text, address: text, operator?: string?, oid?: string?, trust?: string?, es2_url?: string?, "
-      "es2_credential?: string?, "
+      "es2_credential?: string?, es2_release?: bool, es2_peer?: string?, "
       "function_requester?: string?, x_admin_protocol?: string?, connect_timeout_ms?: int, total_timeout_ms?: int, max_parallel?: int, "
       "enabled?: bool}",
       "what is left out has its default", true },
     { "SmdpAccount", "{id: id, name: text, address: text, operator: string?, oid: string?, trust: string?, es2_url: string?, "
-      "es2_credential: string?, "
+      "es2_credential: string?, es2_release: bool, es2_peer: string?, "
       "function_requester: string?, x_admin_protocol: string?, connect_timeout_ms: int, total_timeout_ms: int, max_parallel: int, enabled: bool, "
       "changed_at: time?}", "a server that may be connected to", false },
-    { "ProfileOrderOrder", "{eid: eid, operator: text, profile_type: text}", "", true },
+    { "ProfileOrderOrder", "{eid: eid, operator: text, profile_type: text, confirmation_code?: text}", "", true },
     { "ProfileOrder", "{id: id, eid: eid, operator: text, profile_type: text, state: text, cause: string?, by: \"pool\"|\"es2plus\", "
       "smdp_account: id?, "
-      "iccid: string?, operation: id?, download?: text, created_at: time?, changed_at: time?}", "a profile of an operator for a device", false },
+      "iccid: string?, smdp_notified: {point: int, status: text, elsewhere: bool, at: time}?, operation: id?, download?: text, "
+      "created_at: time?, changed_at: time?}", "a profile of an operator for a device", false },
     { "CodePoolOrder", "{name: text, operator: text, profile_type: text, smdp: text, warn_below?: int(0..)}", "", true },
     { "CodePool", "{id: id, name: text, operator: text, profile_type: text, smdp: text, warn_below: int, low: bool, codes: {*: int}, "
       "changed_at: time?}",

@@ -46,6 +46,7 @@
     X(EVENT_PORDER_UNCLEAR,       "profile_order.unclear",     "the SM-DP+ may have acted: a person decides")             \
     X(EVENT_PORDER_CANCELLING,    "profile_order.cancelling",  "it is being taken back at the SM-DP+")                    \
     X(EVENT_PORDER_CANCELLED,     "profile_order.cancelled",   "it was taken back")                                       \
+    X(EVENT_PORDER_NOTIFIED,      "profile_order.notified",    "its SM-DP+ says how far the download is")                 \
     X(EVENT_PORDER_FAILED,        "profile_order.failed",      "it was refused; nothing was ordered")                     \
     X(EVENT_POOL_LOW,             "pool.low",                  "a pool has fewer free activation codes than it should")   \
     X(EVENT_POOL_REFILLED,        "pool.refilled",             "it has enough again")

@@ -19,6 +19,8 @@ struct smdp_account {
     struct slice trust_pem;            /* anchors for its TLS certificate; empty: the CI roots */
     struct slice es2_url;              /* https://... of its ES2+ */
     struct slice es2_credential;       /* the name of a client credential, never a secret */
+    bool es2_release;                  /* confirmOrder does not release; releaseProfile does, in a call of its own */
+    struct slice es2_peer;             /* PEM: the client certificates by which it may notify us (SGP.22 5.3.5); empty: it may not */
     struct slice function_requester;   /* functionRequesterIdentifier towards it; empty: our eimId */
     struct slice x_admin;              /* the version in X-Admin-Protocol, "2.1.0"; empty: that one */
 };

@@ -43,6 +43,7 @@ struct http_request {
     int n_fields;
     const char *peer;                  /* "127.0.0.1:40112", "[::1]:40112" */
     const char *sni;                   /* TLS server name in lower case, or NULL */
+    struct slice client;               /* the client's certificate, DER, where tls_config.ask_client asks for one; else empty */
     bool tls;
 };
 

@@ -21,6 +21,7 @@
  * might never see the reply. */
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ enum {
     ROUNDS = 16,                       /* reads or requests in a row before others get their turn */
     LINGER_US = 2000000,
     WRITE_UNIT = 65536,                /* http_config.write_us is for that much */
-    SNI_MAX = 256,
+    SNI_MAX = 256, CLIENT_CERT_MAX = 8192,
 };
 
 enum io { IO_DONE, IO_WAIT, IO_GONE };
@@ -270,6 +271,16 @@ static const char *server_name(struct conn *c)
     return low;
 }
 
+static struct slice client_certificate(struct conn *c)
+{
+    X509 *cert = c->ssl ? SSL_get0_peer_certificate(c->ssl) : NULL;
+    unsigned char *at = NULL;
+    int n = cert ? i2d_X509(cert, NULL) : 0;
+    uint8_t *der = n > 0 && n <= CLIENT_CERT_MAX ? arena_alloc(&c->x->arena, (size_t)n) : NULL;
+    if (!(at = der) || i2d_X509(cert, &at) != n) return (struct slice){ 0 };
+    return slice_of(der, (size_t)n);
+}
+
 static void call_handler(struct conn *c)
 {
     struct xchg *x = c->x;
@@ -279,6 +290,7 @@ static void call_handler(struct conn *c)
     x->pub.req.tls = c->ssl != NULL;
     x->pub.req.sni = server_name(c);
     x->arena.cap = x->arena.total + c->shard->server->conf.arena_bytes;
+    x->pub.req.client = client_certificate(c);
     COUNT(c->shard, requests, 1);
     set_state(c, CONN_HANDLING, 0);
     c->answered = false;

@@ -39,6 +39,7 @@ struct ticket_key {
 struct tls_server {
     struct env *env;                   /* configuration */
     int64_t ticket_us;
+    bool ask_client;
     EVP_CIPHER *aes;                   /* fetched once: OpenSSL 3 looks algorithms up by name on each use otherwise */
     pthread_mutex_t lock;              /* state, all under the lock */
     SSL_CTX *ctx;                      /* where connections begin; may own a second one */
@@ -183,6 +184,14 @@ static int alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *outlen, c
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* Any certificate will do whose key the client has: who it is, the handler looks up by the certificate itself. */
+static int client_cb(int good, X509_STORE_CTX *ctx)
+{
+    (void)good;
+    X509_STORE_CTX_set_error(ctx, X509_V_OK);
+    return 1;
+}
+
 /* Building a context. */
 
 static int no_passphrase(char *buf, int size, int rw, void *arg)
@@ -218,6 +227,11 @@ static bool set_up(SSL_CTX *ctx, struct tls_server *t, bool brainpool)
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx, 1);
     SSL_CTX_set_timeout(ctx, (long)(2 * t->ticket_us / 1000000 + 1));
+    if (t->ask_client) {
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, client_cb);
+        SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+        SSL_CTX_set_num_tickets(ctx, 0);
+    }
     SSL_CTX_set_client_hello_cb(ctx, hello_cb, NULL);
     SSL_CTX_set_alpn_select_cb(ctx, alpn_cb, NULL);
     return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) && (!brainpool || SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION))
@@ -271,6 +285,7 @@ enum eim_err tls_server_new(struct tls_server **out, const struct tls_config *c,
         return fail(e, E_NOMEM, NULL, "no memory for TLS");
     }
     t->env = c->env;
+    t->ask_client = c->ask_client;
     t->ticket_us = c->ticket_us > 0 ? c->ticket_us : TICKET_DEFAULT_US;
     pthread_mutex_init(&t->lock, NULL);
     new_key(t);

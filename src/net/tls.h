@@ -8,6 +8,7 @@
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/env.h"
@@ -20,6 +21,8 @@ struct ssl_st;
 struct tls_config {
     const char *cert_file, *key_file;          /* P-256, or NULL */
     const char *bp_cert_file, *bp_key_file;    /* brainpoolP256r1, or NULL */
+    bool ask_client;                           /* a client without certificate is refused. Whose it is, is not judged here: the holder has
+                                                  proven its key, and http_request.client says which it was. No tickets then */
     int64_t ticket_us;                         /* a ticket key is current for this long, then accepted for as long
                                                   again; 0: 12 hours */
     struct env *env;                           /* clock and randomness; outlives the server */
@@ -30,7 +33,7 @@ struct tls_config {
 MUST enum eim_err tls_server_new(struct tls_server **out, const struct tls_config *c, struct err *e);
 
 /* tls_server_reload -- use the certificates of *c for connections that begin from now on; open ones live on.
- * Tickets stay valid. ticket_us and env of *c are ignored. On an error nothing changes. May read files. */
+ * Tickets stay valid. ticket_us, ask_client and env of *c are ignored. On an error nothing changes. May read files. */
 MUST enum eim_err tls_server_reload(struct tls_server *t, const struct tls_config *c, struct err *e);
 
 /* tls_server_rotate -- make a new ticket key now; the one before stays good for accepting, older ones die.

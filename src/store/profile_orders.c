@@ -16,6 +16,12 @@ enum eim_err store_porder_list(struct tx *t, int64_t tenant, int64_t before, uns
     return query_rows(t, Q_PORDER_LIST, ARGS(V_INT(tenant), V_INT(before ? before : INT64_MAX), V_INT(limit)), LIST(out), a, e);
 }
 
+enum eim_err store_porder_by_iccid(struct tx *t, int64_t tenant, int64_t account, struct slice iccid, struct profile_order *out, struct arena *a,
+                                   struct err *e)
+{
+    return query_row(t, Q_PORDER_BY_ICCID, ARGS(V_INT(tenant), V_INT(account), V_TEXT(iccid)), out, a, e);
+}
+
 enum eim_err store_porder_due(struct tx *t, int64_t now_us, struct profile_order *out, struct arena *a, struct err *e)
 {
     return query_row(t, Q_PORDER_DUE, ARGS(V_INT(now_us)), out, a, e);

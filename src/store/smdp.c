@@ -16,6 +16,11 @@ enum eim_err store_smdp_list(struct tx *t, int64_t tenant, int64_t after, unsign
     return query_rows(t, Q_SMDP_LIST, ARGS(V_INT(tenant), V_INT(after), V_INT(limit)), LIST(out), a, e);
 }
 
+enum eim_err store_smdp_peers(struct tx *t, unsigned limit, struct smdp_list *out, struct arena *a, struct err *e)
+{
+    return query_rows(t, Q_SMDP_PEERS, ARGS(V_INT(limit)), LIST(out), a, e);
+}
+
 enum eim_err store_smdp_put(struct tx *t, const struct smdp_account *s, struct err *e)
 {
     int64_t other;

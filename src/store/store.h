@@ -366,6 +366,8 @@ MUST enum eim_err store_smdp_find(struct tx *t, int64_t tenant, struct slice add
 struct smdp_list { struct smdp_account *v; size_t n; };
 /* store_smdp_list -- by ascending id, id > after. */
 MUST enum eim_err store_smdp_list(struct tx *t, int64_t tenant, int64_t after, unsigned limit, struct smdp_list *out, struct arena *a, struct err *e);
+/* store_smdp_peers -- of all tenants, the accounts whose SM-DP+ may send notifications over ES2+ (es2_peer). */
+MUST enum eim_err store_smdp_peers(struct tx *t, unsigned limit, struct smdp_list *out, struct arena *a, struct err *e);
 /* store_smdp_put -- insert, or replace by id. E_CONFLICT: another of the tenant has the name or the address. */
 MUST enum eim_err store_smdp_put(struct tx *t, const struct smdp_account *s, struct err *e);
 MUST enum eim_err store_smdp_delete(struct tx *t, int64_t tenant, int64_t id, bool *changed, struct err *e);
@@ -421,6 +423,9 @@ MUST enum eim_err store_porder_add(struct tx *t, const struct profile_order *o, 
 /* store_porder_get -- out->id == 0 means there is none. */
 MUST enum eim_err store_porder_get(struct tx *t, int64_t tenant, int64_t id, struct profile_order *out, struct arena *a, struct err *e);
 struct porder_list { struct profile_order *v; size_t n; };
+/* store_porder_by_iccid -- the newest order that this account named the ICCID for; out->id == 0: none. */
+MUST enum eim_err store_porder_by_iccid(struct tx *t, int64_t tenant, int64_t account, struct slice iccid, struct profile_order *out, struct arena *a,
+                                        struct err *e);
 /* store_porder_list -- newest first, id < before (0: all). store_porder_due -- of all tenants, one whose call is due; id 0: none. */
 MUST enum eim_err store_porder_list(struct tx *t, int64_t tenant, int64_t before, unsigned limit, struct porder_list *out, struct arena *a, struct err *e);
 MUST enum eim_err store_porder_due(struct tx *t, int64_t now_us, struct profile_order *out, struct arena *a, struct err *e);

@@ -224,7 +224,7 @@ class Eimd:
         self.dir = (directory or tmpdir()) + "/data"
         self.log_dir = tmpdir()
         self.args, self.env = list(args), dict(env or {})
-        self.process, self.device_port, self.api_port, self.coap_port, self.logs = None, 0, 0, 0, []
+        self.process, self.device_port, self.api_port, self.coap_port, self.es2_port, self.logs = None, 0, 0, 0, 0, []
         made = run(program("eimd"), "init", "--data", self.dir, env=self.env)
         if made.status != 0:
             raise RuntimeError("eimd init: %r" % made)
@@ -254,13 +254,14 @@ class Eimd:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=dict(os.environ, **self.env), preexec_fn=_die_with_parent)
         log.close()
         line = self._first_line()
-        m = re.fullmatch(r"ready device=127\.0\.0\.1:(\d+) api=127\.0\.0\.1:(\d+)(?: coap=127\.0\.0\.1:(\d+))?", line)
+        m = re.fullmatch(r"ready device=127\.0\.0\.1:(\d+) api=127\.0\.0\.1:(\d+)(?: coap=127\.0\.0\.1:(\d+))?(?: es2plus=127\.0\.0\.1:(\d+))?", line)
         if not m:
             status = self.process.poll()
             self._kill_quietly()
             raise RuntimeError("eimd did not get ready: %r, status %s\n%s" % (line, status, self.log()[-4000:]))
         self.device_port, self.api_port = int(m.group(1)), int(m.group(2))
         self.coap_port = int(m.group(3)) if m.group(3) else 0
+        self.es2_port = int(m.group(4)) if m.group(4) else 0
         threading.Thread(target=self.process.stdout.read, daemon=True).start()      # so that it never blocks on a full pipe
         return self
 

@@ -111,7 +111,7 @@ def unknown_names_repeated_keys_and_broken_lines_are_refused_at_check_and_at_sta
     d = made()
     where = d + "/eimd.conf:"
     for text, *words in (
-            ("[eim]\n\n[nonsense]\n", where + "3: ", "[nonsense]", "eim, notify, push, events, outbound, device, coap, api, tls, store, server, signer, log"),
+            ("[eim]\n\n[nonsense]\n", where + "3: ", "[nonsense]", "eim, notify, push, events, outbound, device, coap, es2plus, api, tls, store, server, signer, log"),
             ("[eim]\nfqdn = a.example\nfqnd = b.example\n", where + "3: ", "'fqnd'", "[eim]"),
             ("[device]\nfqdn = a.example\n", where + "2: ", "'fqdn'", "[device]"),
             ("[log]\nlevel = info\n[eim]\n[log]\nlevel = warn\n", where + "5: ", "log.level", "line 2"),

@@ -1,8 +1,12 @@
-/* test_order.c -- profile orders: a pool or ES2+ fills them, one profile for one order, whatever the SM-DP+ answers and whenever the eIM dies. */
+/* test_order.c -- profile orders: a pool or ES2+ fills them, one profile for one order, whatever the SM-DP+ answers and whenever the eIM dies;
+ * what the SM-DP+ tells of it afterwards. */
 #include "test/scenario/field.h"
 
+#include "asn1/sgp32.h"
 #include "base/json.h"
 #include "base/outbound.h"
+#include "crypto/certmake.h"
+#include "crypto/key.h"
 #include "eim/eim.h"
 
 #include <stdio.h>
@@ -10,16 +14,26 @@
 
 enum { LEASE = 601 };
 enum how { WELL, NOT_SENT, LOST, HTML, HALF, STATUS_500, REFUSED, NO_STATUS, WRONG_TYPE, BAD_VALUE };
-enum { DOWNLOAD, CONFIRM, CANCEL };
-static const char *const functions[] = { "downloadOrder", "confirmOrder", "cancelOrder" };
+enum { DOWNLOAD, CONFIRM, CANCEL, RELEASE, FUNCTIONS };
+static const char *const functions[FUNCTIONS] = { "downloadOrder", "confirmOrder", "cancelOrder", "releaseProfile" };
 
 static struct field f;
 static struct gadget g;
 static struct err e;
 /* the SM-DP+ */
-static enum how how[3];
-static int calls[3], made, confirmed, taken_back;
+static enum how how[FUNCTIONS];
+static int calls[FUNCTIONS], made, confirmed, taken_back, released;
+static bool apart;                     /* confirmOrder is not to release */
+static char code_sent[64];             /* the confirmation code that confirmOrder had */
 static char last_call[64], seen[64];
+/* it tells of a download while it is called */
+static bool meanwhile;
+static char meanwhile_iccid[32];
+/* client certificates */
+static char pem_text[2][2048];
+static struct arena pem_arena;
+
+static void tell_meanwhile(void);
 
 static const char *answer(int k, enum how h)
 {
@@ -42,22 +56,27 @@ static enum eim_err reach(struct outbound *o, const struct outbound_request *q, 
     json_t *in;
     int k = 0;
     (void)o;
-    while (k < 3 && strcmp(strrchr(q->url, '/') + 1, functions[k]) != 0) k++;
-    assert_true(k < 3);
+    while (k < FUNCTIONS && strcmp(strrchr(q->url, '/') + 1, functions[k]) != 0) k++;
+    assert_true(k < FUNCTIONS);
     assert_memory_equal(q->url, "https://es2.example.com/gsma/rsp2/es2plus/", 42);
     assert_string_equal(q->credential, "operator-b");
     assert_ok(json_read(q->body, 4096, &in, err));
     const json_t *header = json_object_get(in, "header");
     assert_string_equal(json_string_value(json_object_get(header, "functionRequesterIdentifier")), "eim.us");
-    assert_string_equal(json_string_value(json_object_get(in, "eid")), g.eid);
+    if (k != RELEASE) assert_string_equal(json_string_value(json_object_get(in, "eid")), g.eid);
     const char *call = json_string_value(json_object_get(header, "functionCallIdentifier"));
     assert_string_not_equal(call, last_call);
     snprintf(last_call, sizeof last_call, "%s", call);
     if (k == DOWNLOAD) assert_string_equal(json_string_value(json_object_get(in, "profileType")), "iot");
     else assert_memory_equal(json_string_value(json_object_get(in, "iccid")), "894900100000000", 15);
-    if (k == CONFIRM) assert_true(json_is_true(json_object_get(in, "releaseFlag")));
+    if (k == CONFIRM) {
+        const char *code = json_string_value(json_object_get(in, "confirmationCode"));
+        assert_true(apart ? json_is_false(json_object_get(in, "releaseFlag")) : json_is_true(json_object_get(in, "releaseFlag")));
+        snprintf(code_sent, sizeof code_sent, "%s", code ? code : "");
+    }
     json_decref(in);
     calls[k]++;
+    if (meanwhile) tell_meanwhile();
     enum how h = how[k];
     buf_reset(reply);
     *q->sent = h != NOT_SENT;
@@ -67,6 +86,7 @@ static enum eim_err reach(struct outbound *o, const struct outbound_request *q, 
         made += k == DOWNLOAD;
         confirmed += k == CONFIRM;
         taken_back += k == CANCEL;
+        released += k == RELEASE;
     }
     if (h == LOST) return fail(err, E_IO, NULL, "no answer within 30 s");
     buf_put(reply, slice_str(answer(k, h)));
@@ -87,8 +107,8 @@ static void sim_new(void)
 {
     memset(how, 0, sizeof how);
     memset(calls, 0, sizeof calls);
-    made = confirmed = taken_back = 0;
-    seen[0] = 0;
+    made = confirmed = taken_back = released = 0;
+    seen[0] = code_sent[0] = 0;
 }
 
 static int up(void **state)
@@ -98,6 +118,7 @@ static int up(void **state)
                               .max_parallel = 1, .enabled = true, .es2_url = SLICE("https://es2.example.com/"), .es2_credential = SLICE("operator-b"),
                               .function_requester = SLICE("eim.us") };
     (void)state;
+    apart = meanwhile = false;
     sim_new();
     field_open(&f);
     f.ipa_config.trigger = on_trigger;
@@ -321,6 +342,192 @@ static void a_kill_anywhere_neither_orders_twice_nor_loses_one(void **state)
     assert_true(placed && undone && unclear);
 }
 
+/* ---- confirmation codes, releaseProfile, what is told afterwards ---- */
+
+static void account(bool release, const char *peer)
+{
+    struct smdp_list all;
+    struct smdp_account s;
+    assert_ok(manage_smdps(f.eim, &f.admin, 0, 10, &all, field_arena(&f), &e));
+    assert_int_equal(all.n, 1);
+    s = all.v[0];
+    s.es2_release = apart = release;
+    s.es2_peer = slice_str(peer);
+    assert_ok(manage_smdp_put(f.eim, &f.admin, s.id, &s, field_arena(&f), &e));
+}
+
+static enum eim_err order_confirmed(const char *code, int64_t *id)
+{
+    struct profile_order o = { 0 };
+    struct profile_want w = { slice_str(g.eid), SLICE("B"), SLICE("iot"), slice_str(code) };
+    enum eim_err rc = manage_porder_create(f.eim, &f.admin, &w, &o, field_arena(&f), &e);
+    *id = o.id;
+    return rc;
+}
+
+static void a_confirmation_code_goes_to_the_smdp_and_its_digest_to_the_download(void **state)
+{
+    (void)state;
+    int64_t id;
+    struct operation op;
+    struct tx *t;
+    struct download_terms terms;
+    struct profile_download_trigger_request r;
+    e = (struct err){ 0 };
+    assert_int_equal(order_confirmed("4711", &id), E_RULE);        /* downloads do not come through this eIM */
+    assert_string_equal(e.field, "confirmation_code");
+    f.set.indirect = true;
+    eim_reload(f.eim, &f.set, NULL);
+    account(true, "");
+    assert_ok(order_confirmed("4711", &id));
+    struct slice kept = look(id, NULL).secret;
+    assert_true(kept.n > 4 && !memmem(kept.p, kept.n, "4711", 4));
+    run();
+    is(id, PORD_PLACED, NULL);
+    assert_string_equal(code_sent, "4711");
+    assert_int_equal(released, 1);
+    assert_int_equal(look(id, &op).secret.n, 0);
+    assert_ok(der_decode(&profile_download_trigger_request_type, op.request, &r, field_arena(&f), &e));
+    assert_true(slice_eq(r.profile_download_data.activation_code, SLICE("1$smdp.example.com$M-1$$1")));
+    assert_ok(store_read_begin(f.store, &t, &e));
+    assert_ok(store_terms_get(t, op.association, op.id, &terms, field_arena(&f), &e));
+    store_read_end(t);
+    assert_int_equal(terms.digest.n, 32);
+    assert_memory_equal(terms.digest.p, "\xde\x65\x0d\x61\xf5\xbd\x16\x6a", 8);   /* printf 4711 | openssl dgst -sha256 */
+}
+
+static void what_was_confirmed_and_not_released_is_released_or_taken_back(void **state)
+{
+    (void)state;
+    static const enum how bad[] = { LOST, HTML, HALF, STATUS_500, REFUSED };
+    account(true, "");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        sim_new();
+        how[RELEASE] = bad[i];
+        int64_t id = order();
+        run();
+        is(id, PORD_CANCELLED, "releaseProfile: ");
+        assert_true(made == 1 && confirmed == 1 && taken_back == 1 && calls[RELEASE] == 1);
+        assert_int_equal(look(id, NULL).secret.n, 0);
+    }
+    sim_new();
+    how[RELEASE] = NOT_SENT;
+    int64_t id = order();
+    run();
+    is(id, PORD_ORDERING, "nobody is there");
+    struct slice kept = look(id, NULL).secret;
+    assert_true(kept.n > 3 && !memmem(kept.p, kept.n, "M-1", 3));
+    field_restart(&f);
+    how[RELEASE] = WELL;
+    field_pass(&f, LEASE);
+    run();
+    is(id, PORD_PLACED, NULL);
+    assert_true(made == 1 && confirmed == 1 && released == 1);
+}
+
+/* At the end of a download nothing of its code is left in the operation. */
+static void a_download_that_is_over_forgets_its_code(void **state)
+{
+    (void)state;
+    struct operation op;
+    int64_t id = order();
+    run();
+    look(id, &op);
+    assert_non_null(memmem(op.request.p, op.request.n, "M-1", 3));
+    gadget_settle(&g);
+    gadget_settle(&g);
+    look(id, &op);
+    assert_int_equal(op.state, OP_FAILED);
+    assert_null(memmem(op.request.p, op.request.n, "M-1", 3));
+    assert_null(memmem(op.package.p, op.package.n, "M-1", 3));
+    assert_non_null(memmem(op.request.p, op.request.n, "smdp.example.com", 16));
+}
+
+static const char *client(int i)
+{
+    struct private_key *key;
+    struct slice der, pem;
+    arena_init(&pem_arena, 1 << 16);
+    assert_ok(private_key_generate(&key, CURVE_P256, &e));
+    assert_ok(certmake_tls(&der, key, "dp", NULL, 0, NULL, 0, 0, INT64_C(4000000000000000), &pem_arena, &e));
+    assert_ok(cert_to_pem(der, &pem, &pem_arena, &e));
+    snprintf(pem_text[i], sizeof pem_text[i], "%.*s", (int)pem.n, (const char *)pem.p);
+    arena_free(&pem_arena);
+    private_key_free(key);
+    return pem_text[i];
+}
+
+static bool told(const char *pem, struct download_progress w)
+{
+    bool known;
+    struct slice der;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    assert_ok(cert_read(slice_str(pem), &der, &a, &e));
+    assert_ok(manage_porder_notified(f.eim, der, &w, &known, &a, &e));
+    arena_free(&a);
+    return known;
+}
+
+static void tell_meanwhile(void)
+{
+    assert_true(told(pem_text[0], (struct download_progress){ .iccid = slice_str(meanwhile_iccid), .point = 3, .success = true }));
+}
+
+static void iccid_of(int64_t id, char out[32])
+{
+    struct slice s = look(id, NULL).iccid;
+    snprintf(out, 32, "%.*s", (int)s.n, (const char *)s.p);
+}
+
+static void what_the_smdp_says_stands_beside_the_order_and_decides_nothing(void **state)
+{
+    (void)state;
+    const char *mine = client(0), *other = client(1);
+    char iccid[32];
+    account(false, mine);
+    int64_t id = order();
+    run();
+    iccid_of(id, iccid);
+    struct download_progress w = { .eid = slice_str(g.eid), .iccid = slice_str(iccid), .point = 3, .success = true };
+    assert_false(told(other, w));                                  /* a certificate that nobody names */
+    assert_int_equal(look(id, NULL).notified_n, 0);
+    for (int i = 0; i < 3; i++) assert_true(told(mine, w));        /* said again: once */
+    struct profile_order o = look(id, NULL);
+    assert_true(o.notified_n == 1 && o.notified_point == 3 && !o.elsewhere && slice_eq(o.notified, SLICE("success")));
+    assert_int_equal(o.state, PORD_PLACED);
+    w = (struct download_progress){ .eid = SLICE("89049032000000000000000000000000"), .iccid = slice_str(iccid), .point = 4, .subject = SLICE("8.2.7"),
+                                    .reason = SLICE("6.4") };
+    assert_true(told(mine, w));
+    o = look(id, NULL);
+    assert_true(o.notified_n == 2 && o.elsewhere && slice_eq(o.notified, SLICE("failed: subject 8.2.7, reason 6.4")));
+    w.iccid = SLICE("8949001000000000999");
+    assert_true(told(mine, w));                                    /* of no order: nobody's */
+    w.iccid = slice_str(iccid);
+    for (int i = 0; i < 2 * PROFILE_ORDER_NOTES; i++) {
+        w.point = i;
+        assert_true(told(mine, w));
+    }
+    assert_int_equal(look(id, NULL).notified_n, PROFILE_ORDER_NOTES);
+}
+
+/* It comes while a call is under way: neither is lost. */
+static void a_notification_during_a_call_loses_neither(void **state)
+{
+    (void)state;
+    account(false, client(0));
+    int64_t id = order();
+    run();
+    iccid_of(id, meanwhile_iccid);
+    assert_ok(decide(id, false));
+    meanwhile = true;
+    run();
+    meanwhile = false;
+    is(id, PORD_CANCELLED, NULL);
+    assert_int_equal(taken_back, 1);
+    assert_int_equal(look(id, NULL).notified_n, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +536,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_answer_that_cannot_be_understood_orders_nothing_twice, up, down),
         cmocka_unit_test_setup_teardown(a_refusal_is_shown_with_its_codes, up, down),
         cmocka_unit_test_setup_teardown(a_kill_anywhere_neither_orders_twice_nor_loses_one, up, down),
+        cmocka_unit_test_setup_teardown(a_confirmation_code_goes_to_the_smdp_and_its_digest_to_the_download, up, down),
+        cmocka_unit_test_setup_teardown(what_was_confirmed_and_not_released_is_released_or_taken_back, up, down),
+        cmocka_unit_test_setup_teardown(a_download_that_is_over_forgets_its_code, up, down),
+        cmocka_unit_test_setup_teardown(what_the_smdp_says_stands_beside_the_order_and_decides_nothing, up, down),
+        cmocka_unit_test_setup_teardown(a_notification_during_a_call_loses_neither, up, down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,13 +42,13 @@ static void a_script_that_was_passed_over_is_applied(void **state)
     const char *url = fresh_url(state);
     struct arena a;
     struct tx *t;
-    struct porder_list list;
+    struct code_list list;
     arena_init(&a, 1 << 20);
     store_close(open_url(url));
-    raw_sql(state, url, "DROP TABLE profile_order; DELETE FROM schema_version WHERE version = 14");
+    raw_sql(state, url, "DROP TABLE activation_code; DROP TABLE code_pool; DELETE FROM schema_version WHERE version = 11");
     struct store *s = open_url(url);
     good(store_read_begin(s, &t, &e));
-    good(store_porder_list(t, 1, 0, 10, &list, &a, &e));
+    good(store_code_waiting(t, 1, &list, &a, &e));
     store_read_end(t);
     store_close(s);
     arena_free(&a);

@@ -75,7 +75,7 @@ static const struct command commands[] = {
     { "smdp", "set", "ID [--set MEMBER=VALUE]...", "change members of one; nothing after the = takes a member away", smdp_set },
     { "smdp", "remove", "ID", "remove one: nothing is brought to it any more, unless an order of ours names it", smdp_remove },
     { "order", "list", "[--limit N] [--all]", "orders of profiles, newest first, and what stands in their way", porder_list },
-    { "order", "add", "EID OPERATOR PROFILETYPE", "a profile of an operator on a device: from a pool, or by ES2+", porder_add },
+    { "order", "add", "EID OPERATOR PROFILETYPE [--confirmation FILE]", "a profile of an operator on a device: from a pool, or by ES2+", porder_add },
     { "order", "show", "ID", "one of them", porder_show },
     { "order", "cancel", "ID", "take it back, at the SM-DP+ too", porder_cancel },
     { "order", "retry", "ID", "an unclear one: nothing was ordered, as you know; order it again", porder_retry },

@@ -78,19 +78,23 @@ static int add_download(struct ctl *c, json_t *order, const char *from)
     return CTL_OK;
 }
 
-/* So does the confirmation code, which belongs to the --download before it. */
-static int add_confirmation(struct ctl *c, json_t *order, const char *from)
+int order_confirmation(struct ctl *c, json_t *to, const char *from)
 {
     uint8_t code[512];
     size_t n = 0;
     struct err e = { 0 };
-    json_t *download = json_object_get(order, "download");
-    if (!download) return ctl_fail(c, CTL_USAGE, "--confirmation: it belongs to a --download before it");
     if (file_read(from, false, code, sizeof code, &n, &e) != OK) return ctl_fail(c, CTL_USAGE, "--confirmation: %s", e.why);
     while (n && code[n - 1] <= ' ') n--;
-    if (json_object_set_new(download, "confirmation_code", json_stringn((const char *)code, n)) != 0)
+    if (json_object_set_new(to, "confirmation_code", json_stringn((const char *)code, n)) != 0)
         return ctl_fail(c, CTL_USAGE, "--confirmation: not UTF-8");
     return CTL_OK;
+}
+
+/* So does the confirmation code, which belongs to the --download before it. */
+static int add_confirmation(struct ctl *c, json_t *order, const char *from)
+{
+    json_t *download = json_object_get(order, "download");
+    return download ? order_confirmation(c, download, from) : ctl_fail(c, CTL_USAGE, "--confirmation: it belongs to a --download before it");
 }
 
 /* "a,b" as ["a","b"]; nothing as []. */

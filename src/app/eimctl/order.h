@@ -11,4 +11,7 @@ MUST int order_from_options(struct ctl *c, json_t **out);
 /* order_expiry -- `when` (a duration from now, or a time) as the member expires_at of an order. CTL_OK, or CTL_USAGE (said). */
 MUST int order_expiry(struct ctl *c, json_t *order, const char *when);
 
+/* order_confirmation -- the confirmation code in the file `from` as a member of `to`, so that it is on no command line. CTL_OK, or CTL_USAGE (said). */
+MUST int order_confirmation(struct ctl *c, json_t *to, const char *from);
+
 #endif

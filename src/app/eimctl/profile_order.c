@@ -3,6 +3,7 @@
 
 #include "app/eimctl/api.h"
 #include "app/eimctl/ctl.h"
+#include "app/eimctl/order.h"
 #include "app/eimctl/out.h"
 
 static void show_list(struct ctl *c, const json_t *items, void *arg)
@@ -29,7 +30,8 @@ int porder_list(struct ctl *c)
 
 static int show(struct ctl *c, json_t *o)
 {
-    static const char *const names[] = { "eid", "operator", "profile_type", "state", "cause", "by", "smdp_account", "iccid", "operation", "download",
+    static const char *const names[] = { "eid", "operator", "profile_type", "state", "cause", "by", "smdp_account", "iccid",
+                                         "smdp_notified.status", "smdp_notified.elsewhere", "smdp_notified.at", "operation", "download",
                                          "created_at", "changed_at" };
     if (c->json) out_json(o);
     else {
@@ -43,7 +45,14 @@ static int show(struct ctl *c, json_t *o)
 int porder_add(struct ctl *c)
 {
     json_t *made;
-    int rc = api_post_json(c, json_pack("{s:s,s:s,s:s}", "eid", c->pos[0], "operator", c->pos[1], "profile_type", c->pos[2]), &made, "/v1/profile-orders");
+    json_t *order = json_pack("{s:s,s:s,s:s}", "eid", c->pos[0], "operator", c->pos[1], "profile_type", c->pos[2]);
+    const char *from = ctl_option(c, "--confirmation");
+    int rc = from ? order_confirmation(c, order, from) : CTL_OK;
+    if (rc != CTL_OK) {
+        json_decref(order);
+        return rc;
+    }
+    rc = api_post_json(c, order, &made, "/v1/profile-orders");
     return rc == CTL_OK ? show(c, made) : rc;
 }
 

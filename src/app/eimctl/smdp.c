@@ -28,12 +28,14 @@ int smdp_list(struct ctl *c)
 
 static int show(struct ctl *c, json_t *o)
 {
-    static const char *const names[] = { "name", "operator", "address", "oid", "enabled", "es2_url", "es2_credential", "function_requester",
+    static const char *const names[] = { "name", "operator", "address", "oid", "enabled", "es2_url", "es2_credential", "es2_release",
+                                         "function_requester",
                                          "x_admin_protocol", "connect_timeout_ms", "total_timeout_ms", "max_parallel" };
     if (c->json) out_json(o);
     else {
         out_fact("SM-DP+", out_string(c, o, "id"));
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) out_fact(names[i], out_string(c, o, names[i]));
+        out_fact("es2_peer", json_is_string(json_object_get(o, "es2_peer")) ? "may notify us" : "may not notify us");
         out_fact("trust", json_is_string(json_object_get(o, "trust")) ? "its own anchors" : "the CI roots");
         out_fact("changed", out_time(c, o, "changed_at"));
     }
@@ -58,6 +60,7 @@ static int assign(struct ctl *c, json_t *o, const char *text)
     const char *value = eq + 1;
     json_t *v = NULL;
     if (!name) return ctl_fail(c, CTL_REFUSED, "out of memory");
+    bool flag = !strcmp(name, "enabled") || !strcmp(name, "es2_release");
     bool number = strstr(name, "_ms") || !strcmp(name, "max_parallel");
     if (!*value) {
         json_object_del(o, name);
@@ -71,7 +74,7 @@ static int assign(struct ctl *c, json_t *o, const char *text)
         buf_free(&b);
         if (!read) return CTL_REFUSED;
     } else if (number && ctl_digits(value, INT64_MAX, &n)) v = json_integer(n);
-    else if (!strcmp(name, "enabled")) v = !strcmp(value, "true") ? json_true() : !strcmp(value, "false") ? json_false() : json_string(value);
+    else if (flag) v = !strcmp(value, "true") ? json_true() : !strcmp(value, "false") ? json_false() : json_string(value);
     else v = json_string(value);
     return json_object_set_new(o, name, v) == 0 ? CTL_OK : ctl_fail(c, CTL_USAGE, "%s: no text", name);
 }

@@ -567,6 +567,8 @@ INSERT INTO schema_version (version) VALUES ($version);
 --   trust_pem bytes
 --   order_url text =es2_url
 --   order_credential text =es2_credential
+--   order_release bool =es2_release
+--   order_peer text =es2_peer
 --   function_requester text
 --   x_admin text
 
@@ -578,6 +580,9 @@ SELECT @smdp FROM smdp WHERE tenant = $tenant AND address = $address;
 
 -- name: smdp_list(tenant, after, limit) -> smdp
 SELECT @smdp FROM smdp WHERE tenant = $tenant AND id > $after ORDER BY id LIMIT $limit;
+
+-- name: smdp_peers(limit) -> smdp
+SELECT @smdp FROM smdp WHERE order_peer <> '' ORDER BY id LIMIT $limit;
 
 -- name: smdp_clash(tenant, id, name:text, address:text) -> 1
 SELECT id FROM smdp WHERE tenant = $tenant AND id <> $id AND (name = $name OR address = $address) LIMIT 1;
@@ -725,13 +730,20 @@ UPDATE activation_code SET @code(set) WHERE id = $id AND state = $from;
 --   changed_us int
 --   due_us int
 --   tries int
+--   notified_us int
+--   notified_n int
+--   notified_point int
+--   elsewhere bool
 --   eid bytes once
+--   secret bytes
+--   digest bytes once
 --   operator_name text once
 --   profile_type text once
 --   principal text once
 --   call text
 --   iccid text
 --   cause text
+--   notified text
 
 -- name: porder_insert(porder)
 INSERT INTO profile_order (@porder) VALUES (@porder(values));
@@ -741,6 +753,9 @@ SELECT @porder FROM profile_order WHERE tenant = $tenant AND id = $id;
 
 -- name: porder_list(tenant, before, limit) -> porder
 SELECT @porder FROM profile_order WHERE tenant = $tenant AND id < $before ORDER BY id DESC LIMIT $limit;
+
+-- name: porder_by_iccid(tenant, account, iccid:text) -> porder
+SELECT @porder FROM profile_order WHERE tenant = $tenant AND account = $account AND iccid = $iccid ORDER BY id DESC LIMIT 1;
 
 -- name: porder_due(now) -> porder
 SELECT @porder FROM profile_order WHERE state <= 1 AND due_us <= $now ORDER BY due_us LIMIT 1;
