@@ -1,8 +1,8 @@
 /* smdp.h -- a simulated SM-DP+: ES9+ in JSON (SGP.22 5.6, 6.5) with real cryptography, and every way to go wrong by a switch.
  *
- * A library object without sockets: one call is one POST. Profiles can be ordered from it too (ES2+). It verifies what eUICCs sign, makes bound profile packages that
- * only the eUICC of the session can open, and remembers what it was told. With `event_server` it is an SM-DS instead, which
- * sends whoever asks there (ES11: SGP.22 5.8). All functions may be called from any thread. */
+ * A library object without sockets: one call is one POST. Profiles can be ordered from it too (ES2+). It verifies what eUICCs sign, makes bound
+ * profile packages that only the eUICC of the session can open, and remembers what it was told. With `event_server` it is an SM-DS instead,
+ * which sends whoever asks there (ES11: SGP.22 5.8). All functions may be called from any thread. */
 #ifndef SIM_SMDP_H
 #define SIM_SMDP_H
 
