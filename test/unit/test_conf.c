@@ -58,7 +58,7 @@ static void every_type_is_read(void **state)
 }
 
 static const struct refusal { const char *text, *place, *says, *allowed; } refusals[] = {
-    { "[eim]\nfqdn = a\n\n[devices]\n",                 "eimd.conf:4: ", "there is no section [devices]", "outbound, device, coap, api" },
+    { "[eim]\nfqdn = a\n\n[devices]\n",                 "eimd.conf:4: ", "there is no section [devices]", "outbound, device, coap, es2plus, api" },
     { "[nobody]\nx = 1\n",                              "eimd.conf:1: ", "[nobody]", "store" },
     { "[eim]\n\nfqnd = a\n",                            "eimd.conf:3: ", "there is no setting 'fqnd' in section [eim]", "" },
     { "fqdn = a\n",                                     "eimd.conf:1: ", "'fqdn' stands before the first section", "" },
