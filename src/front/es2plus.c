@@ -33,8 +33,8 @@ static enum eim_err status_code(const json_t *data, const char *key, struct slic
 {
     *out = json_slice(json_object_get(data, key));
     for (size_t i = 0; i < out->n; i++)
-        if (!isdigit(out->p[i]) && out->p[i] != '.') out->n = CODE_MOST + 1;
-    return out->n <= CODE_MOST ? OK : wrong(key, "is no status code", e);
+        if (i == CODE_MOST || (!isdigit(out->p[i]) && out->p[i] != '.')) return wrong(key, "is no status code", e);
+    return OK;
 }
 
 static enum eim_err read_status(const json_t *o, struct download_progress *w, struct err *e)
