@@ -37,6 +37,7 @@ static enum eim_err view(struct eim *m, struct tx *t, struct device_view *v, boo
     TRY(store_profile_list(t, association, &v->profiles, a, e));
     TRY(store_card_eim_list(t, association, &v->eims, a, e));
     TRY(store_data_get(t, association, &v->data, a, e));
+    TRY(store_rat_get(t, association, &v->rat, a, e));
     TRY(store_hint_list(t, association, &v->hints, a, e));
     TRY(store_quarantine_get(t, association, &v->quarantine, a, e));
     TRY(store_injection_get(t, association, &v->injection, a, e));
@@ -308,7 +309,8 @@ enum eim_err manage_operation_create(struct eim *m, const struct principal *p, s
     if (needs) TRY(preflight_from_json(needs, eim_settings_now(m).indirect, &c.needs, e));
     if (download) TRY(ops_overrides(json_object_get(request, "override"), &c.op.overrides, e));
     if (download && json_object_get(request, "override") && (!c.op.overrides || c.op.overrides & ~(int64_t)OVERRIDE_PREFLIGHT))
-        return fail_field(e, E_RULE, "SGP.32 2.11.1", "download", "what a download may override is preflight_memory, preflight_version, preflight_operator");
+        return fail_field(e, E_RULE, "SGP.32 2.11.1", "download",
+                          "what a download may override is preflight_memory, preflight_version, preflight_operator, preflight_rules");
     if (json_object_get(download, "operator")) TRY(pool_want_from_json(download, &c.want, e));
     else
         TRY(download ? download_from_json(download, eim_settings_now(m).indirect, &c.op.request, &c.confirmation, a, e)

@@ -49,6 +49,7 @@ struct device_view {
     struct profile_list profiles;
     struct card_eim_list eims;
     struct device_data data;
+    struct device_rat rat;
     int64_t seen_us;                   /* last contact, 0 = never */
     struct hint_list hints;
     struct notification_list notifications;

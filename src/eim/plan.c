@@ -166,8 +166,8 @@ bool plan_is_empty(const struct plan *p)
 {
     bool ops = false;
     for (size_t i = 0; i < p->nops; i++) ops |= p->ops[i]->dirty;
-    return !ops && !p->device_dirty && !p->has_profiles && !p->has_eims && !p->ndeletes && !p->has_data && !p->nnotifications && !p->nhints &&
-           !p->naudits && !p->relay.association && !p->relay_end.n;
+    return !ops && !p->device_dirty && !p->has_profiles && !p->has_eims && !p->ndeletes && !p->has_data && !p->rat.as_of_us && !p->nnotifications &&
+           !p->nhints && !p->naudits && !p->relay.association && !p->relay_end.n;
 }
 
 /* One that cannot be stored is not acknowledged, and the card offers it again; it fails nothing else. */
@@ -202,6 +202,7 @@ static enum eim_err apply_facts(struct plan *p, struct tx *t, struct err *e)
         TRY(store_profile_replace(t, p->d.association, p->d.tenant, p->profiles, p->nprofiles, e));
     if (p->has_eims) TRY(store_card_eim_replace(t, p->d.association, p->d.tenant, p->eims, p->neims, e));
     for (size_t i = 0; i < p->ndeletes; i++) TRY(store_profile_delete(t, p->d.association, p->deletes[i], e));
+    if (p->rat.as_of_us) TRY(store_rat_put(t, &p->rat, e));
     if (p->has_data) TRY(store_data_put(t, p->d.association, p->d.tenant, &p->data, e));
     for (size_t i = 0; i < p->nnotifications; i++) TRY(apply_notification(p, t, &p->notifications[i], e));
     if (p->relay.association) TRY(p->relay.step == RELAY_INITIATED ? store_relay_put(t, &p->relay, e) : store_relay_step(t, &p->relay, e));

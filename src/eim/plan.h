@@ -61,6 +61,7 @@ struct plan {
     struct relay_session relay;                    /* association 0: nothing changes; step RELAY_INITIATED: the new one, else moved on */
     struct slice relay_end;                        /* the transaction whose session ends; empty: none */
 
+    struct device_rat rat;                         /* as_of_us 0: nothing changes */
     bool has_data;
     struct device_data data;
     struct plan_notification *notifications;       /* PLAN_NOTIFICATIONS of them, made when the first is added */

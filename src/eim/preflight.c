@@ -1,12 +1,13 @@
 /* preflight.c -- before a profile is ordered for a device: does it fit, and is it allowed?
  *
- * What an order says that its profile needs ("requires") is held against what the device's IPA reported of its eUICC last. That is unsigned,
- * so it only ever refuses an order, by name, and a person may override each refusal by name; what is not known refuses nothing. */
+ * What an order says that its profile needs ("requires") is held against what the device's IPA reported of its eUICC last, and against the rules
+ * authorisation table that its eUICC signed (getRAT). It only ever refuses an order, by name, and a person may override each refusal by name; what is
+ * not known refuses nothing. */
 #include "eim/esipa_int.h"
 
 #include <stdio.h>
 
-enum { VERSION_PARTS = 3 };
+enum { VERSION_PARTS = 3, PPR1 = 2, PPR2 = 4 /* bits of what the profile may have; pprUpdateControl needs no authorisation */ };
 
 static bool version_read(struct slice text, uint8_t out[VERSION_PARTS])
 {
@@ -126,6 +127,24 @@ static enum eim_err fits(const struct euicc_info2 *i, const struct preflight *w,
     return OK;
 }
 
+/* A profile with a policy rule is taken by an eUICC whose table authorises that rule for somebody (SGP.22 2.9.2.1). For whom is not judged: the
+ * order does not say who owns the profile. */
+static enum eim_err authorised(struct tx *t, int64_t association, int64_t wanted, struct arena *a, struct err *e)
+{
+    struct device_rat rat;
+    struct rules table;
+    int64_t given = 0;
+    wanted &= PPR1 | PPR2;
+    if (!wanted) return OK;
+    TRY(store_rat_get(t, association, &rat, a, e));
+    if (!rat.as_of_us || der_decode(&rules_type, rat.rules, &table, a, &(struct err){ 0 }) != OK) return OK;
+    for (size_t i = 0; i < table.n; i++) given |= der_bits_mask(&table.v[i].ppr_ids);
+    if ((wanted & given) == wanted) return OK;
+    return fail_field(e, E_RULE, "SGP.22 2.9.2.1", "requires.policy_rules",
+                      "the eUICC's rules authorisation table allows no profile with %s; override \"preflight_rules\" to order it all the same",
+                      wanted & ~given & PPR1 ? "ppr1" : "ppr2");
+}
+
 /* The label "operators", when a device has it, lists whose profiles it may get, with commas between. */
 static bool listed(struct slice list, struct slice name)
 {
@@ -149,6 +168,7 @@ enum eim_err preflight_check(struct tx *t, int64_t association, struct slice ope
         if (slice_eq(labels.v[i].name, SLICE("operators")) && !listed(labels.v[i].value, operator_name) && !(overrides & OVERRIDE_PREFLIGHT_OPERATOR))
             return fail_field(e, E_RULE, NULL, "download.operator",
                               "the device's label \"operators\" does not list it; override \"preflight_operator\" to order it all the same");
+    if (w->rules != RULES_ANY && !(overrides & OVERRIDE_PREFLIGHT_RULES)) TRY(authorised(t, association, w->rules, a, e));
     TRY(store_data_get(t, association, &data, a, e));
     if (!data.info.n || der_decode(&ipa_euicc_data_response_type, data.info, &r, a, &(struct err){ 0 }) != OK ||
         r.der.which != ipa_euicc_data_response_is_ipa_euicc_data || !der_has(&r.ipa_euicc_data, ipa_euicc_data, euicc_info2))

@@ -183,6 +183,10 @@ static enum eim_err step_proves(struct plan *p, struct tx *t, const struct opera
         const struct profile_info_list_response *l = &r->list_profile_info_result;
         if (l->der.which == profile_info_list_response_is_profile_info_list_ok && is_full_list(&s->list_profile_info))
             TRY(inventory_is(p, t, o, &l->profile_info_list_ok, e));
+    } else if (r->der.which == euicc_result_data_is_get_rat_result && s->der.which == psmo_is_get_rat) {
+        p->rat = (struct device_rat){ .association = p->d.association, .tenant = p->d.tenant, .operation = o->id, .as_of_us = p->now,
+                                      .rules = der_encode(&rules_type, &r->get_rat_result, p->arena) };
+        if (!p->rat.rules.p) return fail(e, E_NOMEM, NULL, "no room for the rules authorisation table");
     } else if (s->der.which == psmo_is_set_fallback_attribute || s->der.which == psmo_is_unset_fallback_attribute)
         changed = ok;
     if (changed || (!ok && s->der.which != psmo_is_list_profile_info)) {       /* a refusal, too, says that we know too little */

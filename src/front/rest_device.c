@@ -2,6 +2,7 @@
 #include "front/rest_int.h"
 
 #include "asn1/codes.h"
+#include "asn1/sgp22.h"
 #include "base/env.h"
 
 static json_t *association(const struct device *d)
@@ -158,6 +159,46 @@ static json_t *eims(const struct device *d, const struct card_eim_list *list)
     return o;
 }
 
+/* mccMnc of SGP.22 2.4.2.1: digits swapped, F is none and E any. "*": every operator. */
+static void operator_text(struct slice mcc_mnc, char out[8])
+{
+    static const int order[] = { 0, 1, 2, 4, 5, 3 };   /* MCC 1, 2, 3; MNC 1, 2, 3 */
+    size_t n = 0;
+    bool all = mcc_mnc.n == 3;
+    for (int i = 0; mcc_mnc.n == 3 && i < 6; i++) {
+        unsigned d = mcc_mnc.p[order[i] / 2] >> (order[i] % 2 ? 4 : 0) & 15;
+        all &= d == 14;
+        if (d < 10) out[n++] = (char)('0' + d);
+        else if (d == 14) out[n++] = '?';
+    }
+    out[n] = 0;
+    if (all) out[0] = '*', out[1] = 0;
+}
+
+static json_t *authorisation(const struct device_rat *r, struct arena *a)
+{
+    struct rules table;
+    if (!r->as_of_us || der_decode(&rules_type, r->rules, &table, a, &(struct err){ 0 }) != OK) return json_null();
+    json_t *o = json_object(), *items = json_array();
+    for (size_t i = 0; i < table.n; i++) {
+        json_t *rule = json_object(), *operators = json_array();
+        for (size_t k = 0; k < table.v[i].allowed_operators.n; k++) {
+            char text[8];
+            operator_text(table.v[i].allowed_operators.v[k].mcc_mnc, text);
+            json_array_append_new(operators, json_string(text));
+        }
+        json_object_set_new(rule, "policy_rules", policy_rules(der_bits_mask(&table.v[i].ppr_ids)));
+        json_object_set_new(rule, "operators", operators);
+        json_object_set_new(rule, "consent_required", json_boolean(der_bit(&table.v[i].ppr_flags, 0)));
+        json_array_append_new(items, rule);
+    }
+    jsonout_time(o, "as_of", r->as_of_us);
+    jsonout_text(o, "provenance", slice_str(evidence_name(EVIDENCE_EUICC_SIGNED)));
+    jsonout_operation(o, "evidence", r->operation);
+    json_object_set_new(o, "rules", items);
+    return o;
+}
+
 static json_t *reported(const struct device_data *d)
 {
     if (!d->as_of_us) return json_null();
@@ -255,6 +296,7 @@ enum eim_err rest_device_get(struct rest_call *c, struct err *e)
     json_object_set_new(o, "quarantine", quarantine(&v.quarantine));
     json_object_set_new(o, "euicc", euicc(&v.data, c->arena));
     json_object_set_new(o, "reported", reported(&v.data));
+    json_object_set_new(o, "rules_authorisation_table", authorisation(&v.rat, c->arena));
     json_object_set_new(o, "hints", hints(&v.hints));
     json_object_set_new(o, "notifications", notifications(&v.notifications));
     json_object_set_new(o, "injection", injection(&v.injection, c->arena));

@@ -32,6 +32,8 @@ static const struct schema rows[] = {
       "kept: int}, "
       "injection?: {address: text, binding: \"asn1\"|\"json\", trust: string?, next_try_at: time?, failures: int, tried_at: time?, "
       "reached_at: time?, why: string?}?, "
+      "rules_authorisation_table?: {as_of: time, provenance: text, evidence: id?, rules: [{policy_rules: [text], operators: [text], "
+      "consent_required: bool}]}?, "
       "quirks?: [text]}", "a device; the members from `profiles` on stand only in the answer about one device", false },
     { "Profile", "{iccid: iccid?, state: \"enabled\"|\"disabled\"|\"unknown\", name: string?, provider: string?, nickname: string?, aid: hex?, "
       "class: text, "

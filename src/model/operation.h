@@ -76,12 +76,13 @@ const char *operation_origin_name(enum operation_origin o);
     X(OVERRIDE_PREFLIGHT_MEMORY,   4, "preflight_memory")   \
     X(OVERRIDE_PREFLIGHT_VERSION,  8, "preflight_version")  \
     X(OVERRIDE_PREFLIGHT_OPERATOR, 16, "preflight_operator") \
-    X(OVERRIDE_QUIRK,             32, "quirk")
+    X(OVERRIDE_QUIRK,             32, "quirk")              \
+    X(OVERRIDE_PREFLIGHT_RULES,   64, "preflight_rules")
 enum operation_override {
 #define X(name, bit, text) name = bit,
     OPERATION_OVERRIDES(X)
 #undef X
-    OVERRIDE_PREFLIGHT = OVERRIDE_PREFLIGHT_MEMORY | OVERRIDE_PREFLIGHT_VERSION | OVERRIDE_PREFLIGHT_OPERATOR
+    OVERRIDE_PREFLIGHT = OVERRIDE_PREFLIGHT_MEMORY | OVERRIDE_PREFLIGHT_VERSION | OVERRIDE_PREFLIGHT_OPERATOR | OVERRIDE_PREFLIGHT_RULES
 };
 
 struct operation {

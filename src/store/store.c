@@ -206,6 +206,16 @@ enum eim_err store_card_eim_list(struct tx *t, int64_t association, struct card_
     return query_rows(t, Q_CARD_EIM_LIST, ARGS(V_INT(association)), LIST(out), a, e);
 }
 
+enum eim_err store_rat_put(struct tx *t, const struct device_rat *r, struct err *e)
+{
+    return query_exec(t, Q_RAT_PUT, r, NO_ARGS, NULL, e);
+}
+
+enum eim_err store_rat_get(struct tx *t, int64_t association, struct device_rat *out, struct arena *a, struct err *e)
+{
+    return query_row(t, Q_RAT_GET, ARGS(V_INT(association)), out, a, e);
+}
+
 enum eim_err store_data_put(struct tx *t, int64_t association, int64_t tenant, const struct device_data *d, struct err *e)
 {
     return query_exec(t, Q_DATA_PUT, d, ARGS(V_INT(association), V_INT(tenant)), NULL, e);

@@ -158,6 +158,11 @@ struct device_data {
 MUST enum eim_err store_data_put(struct tx *t, int64_t association, int64_t tenant, const struct device_data *d, struct err *e);
 MUST enum eim_err store_data_get(struct tx *t, int64_t association, struct device_data *out, struct arena *a, struct err *e);   /* as_of_us 0 = none */
 
+/* The rules authorisation table of its eUICC (SGP.22 2.9.2), eUICC-signed: DER, a SEQUENCE OF ProfilePolicyAuthorisationRule. as_of_us 0 = not known. */
+struct device_rat { int64_t association, tenant, operation, as_of_us; struct slice rules; };
+MUST enum eim_err store_rat_put(struct tx *t, const struct device_rat *r, struct err *e);
+MUST enum eim_err store_rat_get(struct tx *t, int64_t association, struct device_rat *out, struct arena *a, struct err *e);
+
 /* ---- operations ---- */
 /* store_operation_insert -- E_CONFLICT when the device has an operation with this id. */
 MUST enum eim_err store_operation_insert(struct tx *t, const struct operation *o, struct err *e);

@@ -216,6 +216,48 @@ static void a_device_gets_profiles_of_the_operators_in_its_label_only(void **sta
     gadget_free(&other);
 }
 
+/* ---- the rules authorisation table ---- */
+
+struct put_rat { struct store_job job; const struct device_rat *rat; };
+
+static enum eim_err put_rat(struct tx *t, struct store_job *job, struct err *err)
+{
+    return store_rat_put(t, ((struct put_rat *)job)->rat, err);
+}
+
+static void a_policy_rule_that_the_table_allows_nobody_is_refused(void **state)
+{
+    (void)state;
+    static const char wants[] = "{\"download\":{\"operator\":\"B\",\"profile_type\":\"iot\"},\"requires\":{\"policy_rules\":[\"ppr1\"]}}";
+    static const char all_the_same[] = "{\"download\":{\"operator\":\"B\",\"profile_type\":\"iot\"},\"requires\":{\"policy_rules\":[\"ppr1\"]},"
+                                       "\"override\":[\"preflight_rules\"]}";
+    struct operation o;
+    f.set.indirect = true;
+    eim_reload(f.eim, &f.set, NULL);
+    assert_ok(fill(pool_make("p", 0), "1$smdp.example.com$ONE-1", NULL));
+    assert_int_equal(gadget_view(&g).rat.as_of_us, 0);
+    assert_ok(manage_operation_cancel(f.eim, &f.admin, gadget_order(&g, wants), &o, field_arena(&f), &e));  /* not known: refuses nothing */
+    int64_t op = gadget_order(&g, "{\"psmos\":[{\"getRAT\":{}}]}");
+    gadget_settle(&g);
+    struct device_rat rat = gadget_view(&g).rat;
+    assert_int_equal(rat.operation, op);
+    assert_ok(manage_operation_cancel(f.eim, &f.admin, gadget_order(&g, wants), &o, field_arena(&f), &e));  /* the card allows both to all */
+
+    uint8_t octets[128];
+    rat = gadget_view(&g).rat;
+    assert_true(rat.rules.n && rat.rules.n <= sizeof octets);
+    memcpy(octets, rat.rules.p, rat.rules.n);
+    uint8_t *bits = memmem(octets, rat.rules.n, "\x80\x02\x05\x60", 4);
+    assert_non_null(bits);
+    bits[3] = 0x20;                                /* pprIds: ppr2 alone */
+    rat.rules = slice_of(octets, rat.rules.n);
+    struct put_rat put = { .job.apply = put_rat, .rat = &rat };
+    assert_ok(store_run(f.store, &put.job, &e));
+    assert_non_null(strstr(gadget_try(&g, wants, E_RULE), "no profile with ppr1; override \"preflight_rules\""));
+    assert_ok(manage_operation_cancel(f.eim, &f.admin, gadget_order(&g, all_the_same), &o, field_arena(&f), &e));
+    (void)gadget_order(&g, "{\"download\":{\"operator\":\"B\",\"profile_type\":\"iot\"},\"requires\":{\"policy_rules\":[\"ppr2\"]}}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +267,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_order_that_fails_anywhere_keeps_its_code, up, down),
         cmocka_unit_test_setup_teardown(preflight_names_what_is_lacking_and_gives_way_by_name, up, down),
         cmocka_unit_test_setup_teardown(a_device_gets_profiles_of_the_operators_in_its_label_only, up, down),
+        cmocka_unit_test_setup_teardown(a_policy_rule_that_the_table_allows_nobody_is_refused, up, down),
         cmocka_unit_test_setup_teardown(a_person_returns_or_withdraws_what_is_unclear, up, down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -552,6 +552,19 @@ SELECT version FROM schema_version WHERE version = $version;
 -- name: schema_applied(version)
 INSERT INTO schema_version (version) VALUES ($version);
 
+-- row rat: struct device_rat
+--   association int once
+--   tenant int once
+--   operation int
+--   as_of_us int
+--   rules bytes
+
+-- name: rat_put(rat)
+INSERT INTO device_rat (@rat) VALUES (@rat(values)) ON CONFLICT (association) DO UPDATE SET @rat(set);
+
+-- name: rat_get(association) -> rat
+SELECT @rat FROM device_rat WHERE association = $association;
+
 -- row smdp: struct smdp_account
 --   id int once
 --   tenant int once
