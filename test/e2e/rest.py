@@ -590,6 +590,16 @@ def a_failed_step_is_told_and_the_rest_was_not_executed():
 
 
 @case
+def the_rules_authorisation_table_is_shown_as_the_card_signed_it():
+    same(device(1)["rules_authorisation_table"], None)
+    o = ended(good(order(EIDS[1], psmos=[{"getRAT": {}}]), 201)["id"])
+    same(o["state"], "done")
+    table = device(1)["rules_authorisation_table"]
+    same((table["provenance"], table["evidence"]), ("eUICC-signed", o["id"]))
+    same(table["rules"], [{"policy_rules": ["ppr1", "ppr2"], "operators": ["*"], "consent_required": True}])
+
+
+@case
 def no_device_is_stranded_without_an_override_by_name():
     wait_for(lambda: not device(1)["inventory"]["stale"], "a fresh inventory")
     a, b = iccids(1)["Operator A"], iccids(1)["Operator B"]
