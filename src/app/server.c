@@ -247,7 +247,7 @@ static enum eim_err listen_es2plus(struct server *s, struct err *e)
     return http_listen(&s->es2_http, s->loops, &es2, e);
 }
 
-static enum eim_err listen_both(struct server *s, struct err *e)
+static enum eim_err listen_all(struct server *s, struct err *e)
 {
     const struct conf *c = &s->conf;
     struct tls_config tls = tls_of(s, c, &s->arena);
@@ -490,7 +490,7 @@ static enum eim_err start(struct server *s, struct err *e)
     if (s->conf.signer_process) TRY(system_unlocked(s->options.data, e));
     if (s->conf.signer_process) TRY(child_start(&s->child, &s->host.signer, s->options.data, &s->conf, &s->arena, e));
     if (s->child) TRY(child_watch(s->child, e));
-    TRY(listen_both(s, e));
+    TRY(listen_all(s, e));
     TRY(drop(s, e));
     TRY(system_lock(s->options.data, &s->lock_fd, e));         /* not before: the file belongs to whom we have become */
     TRY(open_store(s, e));

@@ -346,7 +346,7 @@ enum eim_err conf_read_text(struct conf *out, struct slice text, const char *nam
     if (rc == OK) {
         int bad = ini_parse_stream(next_line, &rd, on_pair, &rd);
         if (rd.rc != OK)
-            rc = fail_field(e, rd.rc, NULL, rd.err.field, "%.60s:%d: %.155s", name, rd.line, rd.err.why);
+            rc = fail_field(e, rd.rc, NULL, rd.err.field, "%.80s:%d: %s", name, rd.line, rd.err.why);
         else if (bad < 0)
             rc = fail(e, E_NOMEM, NULL, "%s: no memory to read it", name);
         else if (bad > 0)

@@ -118,6 +118,9 @@ MUST enum eim_err download_installed(struct plan *p, struct tx *t, struct plan_o
 struct public_key;
 MUST enum eim_err device_key(const struct device *d, struct public_key **out, struct err *e);
 
+/* porder_name -- "po_" and the id, as people and the audit log have it; empty: no room. */
+struct slice porder_name(const struct profile_order *o, struct arena *a);
+
 /* preflight.c -- what a profile needs of a device and must be, as its order says; zeros and RULES_ANY: nothing is said. What it must be is seen when
  * it comes through the eIM (`indirect`), and only then. preflight_check -- E_RULE names what is lacking and the
  * override; operator_name may be empty. */

@@ -17,22 +17,28 @@
 #include "eim/esipa_int.h"
 #include "eim/pool.h"
 
-#include <ctype.h>
 
-enum { ARENA_MAX = 2 << 20, TRIES_MAX = 10, ACCOUNTS_MAX = 1000, TEXT_MAX = 256, ICCID_MIN = 18, ICCID_MAX = 20, CALL_SIZE = 33, EID_TEXT = 33 };
+enum { ARENA_MAX = 2 << 20, TRIES_MAX = 10, ACCOUNTS_MAX = 1000, TEXT_MAX = 256, CALL_SIZE = 33, EID_TEXT = 33 };
 static const int64_t LEASE_US = INT64_C(600) * 1000000, PAUSE_US = INT64_C(30) * 1000000;
+
+struct slice porder_name(const struct profile_order *o, struct arena *a)
+{
+    return slice_str(arena_printf(a, "po_%016llx", (unsigned long long)o->id));
+}
 
 static enum eim_err note(struct tx *t, struct eim *m, const struct profile_order *o, const char *action, struct slice principal, struct arena *a,
                          struct err *e)
 {
     struct eid eid;
-    char *detail = arena_printf(a, "po_%016llx: %.*s, %.*s%s%.*s", (unsigned long long)o->id, (int)o->operator_name.n, (const char *)o->operator_name.p,
+    struct slice name = porder_name(o, a);
+    char *detail = arena_printf(a, "%.*s: %.*s, %.*s%s%.*s", (int)name.n, name.n ? (const char *)name.p : "",
+                                (int)o->operator_name.n, (const char *)o->operator_name.p,
                                 (int)o->profile_type.n, (const char *)o->profile_type.p, o->cause.n ? ": " : "", (int)o->cause.n,
                                 o->cause.n ? (const char *)o->cause.p : "");
-    char *told = arena_printf(a, "profile_order.%s", profile_order_state_name(o->state)), *name = arena_printf(a, "po_%016llx", (unsigned long long)o->id);
-    if (!detail || !told || !name || o->eid.n != sizeof eid.b) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
+    char *told = arena_printf(a, "profile_order.%s", profile_order_state_name(o->state));
+    if (!detail || !told || !name.n || o->eid.n != sizeof eid.b) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
     memcpy(eid.b, o->eid.p, sizeof eid.b);
-    const struct event_part parts[] = { { "profile_order", slice_str(name) }, { "operator", o->operator_name }, { "profile_type", o->profile_type },
+    const struct event_part parts[] = { { "profile_order", name }, { "operator", o->operator_name }, { "profile_type", o->profile_type },
                                         { o->iccid.n ? "iccid" : NULL, o->iccid } };
     bool created = strcmp(action, "profile_order.created") == 0;
     struct audit_entry en = { .tenant = o->tenant, .principal = principal, .action = action, .eid = &eid, .operation = o->operation,
@@ -44,20 +50,20 @@ static enum eim_err note(struct tx *t, struct eim *m, const struct profile_order
 /* What the row keeps sealed is of this order and no other. text empty: nothing is kept. */
 static enum eim_err keep(struct eim *m, struct profile_order *o, struct slice text, struct arena *a, struct err *e)
 {
-    char *about = arena_printf(a, "po_%016llx", (unsigned long long)o->id);
+    struct slice about = porder_name(o, a);
     o->secret = (struct slice){ 0 };
     if (!text.n) return OK;
     if (!m->host->seal) return fail(e, E_STATE, NULL, "this eIM has no key for activation codes");
-    return about ? seal_put(m->host->seal, text, slice_str(about), &o->secret, a, e) : fail(e, E_NOMEM, NULL, "no room for a code");
+    return about.n ? seal_put(m->host->seal, text, about, &o->secret, a, e) : fail(e, E_NOMEM, NULL, "no room for a code");
 }
 
 static enum eim_err kept(struct eim *m, const struct profile_order *o, struct slice *text, struct arena *a, struct err *e)
 {
-    char *about = arena_printf(a, "po_%016llx", (unsigned long long)o->id);
+    struct slice about = porder_name(o, a);
     *text = (struct slice){ 0 };
     if (!o->secret.n) return OK;
     if (!m->host->seal) return fail(e, E_STATE, NULL, "this eIM has no key for activation codes");
-    return about ? seal_get(m->host->seal, o->secret, slice_str(about), text, a, e) : fail(e, E_NOMEM, NULL, "no room for a code");
+    return about.n ? seal_get(m->host->seal, o->secret, about, text, a, e) : fail(e, E_NOMEM, NULL, "no room for a code");
 }
 
 /* Where a call stands is over; what comes next is another one, from its first try. */
@@ -293,13 +299,6 @@ static enum eim_err begin_apply(struct tx *t, struct store_job *job, struct err 
     return OK;
 }
 
-static bool digits(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (!isdigit(s.p[i]) && !(i + 1 == s.n && (s.p[i] == 'F' || s.p[i] == 'f'))) return false;
-    return s.n >= ICCID_MIN && s.n <= ICCID_MAX;
-}
-
 /* What an answer names is judged before it becomes part of anything. Else it is as if there was none: the SM-DP+ did act. */
 static enum eim_err understood(struct turn *c, const struct es9 *q, struct err *e)
 {
@@ -308,7 +307,7 @@ static enum eim_err understood(struct turn *c, const struct es9 *q, struct err *
     if (c->o.step == PORD_CANCEL || c->o.step == PORD_RELEASE) return OK;
     if (c->o.step == PORD_DOWNLOAD) {
         c->iccid = q->out[0].value;
-        return digits(c->iccid) ? OK : fail_field(e, E_MALFORMED, "SGP.22 6.5.2.1", "iccid", "is no ICCID in the SM-DP+'s answer");
+        return iccid_written(c->iccid) ? OK : fail_field(e, E_MALFORMED, "SGP.22 6.5.2.1", "iccid", "is no ICCID in the SM-DP+'s answer");
     }
     char *code = arena_printf(c->a, "1$%.*s$%.*s%s", (int)address.n, (const char *)address.p, (int)q->out[0].value.n, (const char *)q->out[0].value.p,
                               c->o.digest.n ? "$$1" : "");

@@ -51,11 +51,11 @@ static enum eim_err told_apply(struct tx *t, struct store_job *job, struct err *
     o.notified_point = w->point;
     o.notified = status;
     o.elsewhere = elsewhere;
-    char *name = arena_printf(c->a, "po_%016llx", (unsigned long long)o.id);
-    char *detail = arena_printf(c->a, "po_%016llx: point %lld, %.*s%s", (unsigned long long)o.id, (long long)w->point, (int)status.n,
+    struct slice name = porder_name(&o, c->a);
+    char *detail = arena_printf(c->a, "%.*s: point %lld, %.*s%s", (int)name.n, name.n ? (const char *)name.p : "", (long long)w->point, (int)status.n,
                                 (const char *)status.p, elsewhere ? ", of another eUICC than the order's" : "");
-    if (!name || !detail) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
-    const struct event_part parts[] = { { "profile_order", slice_str(name) }, { "operator", o.operator_name }, { "iccid", o.iccid },
+    if (!name.n || !detail) return fail(e, E_NOMEM, NULL, "no room for the audit entry");
+    const struct event_part parts[] = { { "profile_order", name }, { "operator", o.operator_name }, { "iccid", o.iccid },
                                         { "status", status }, { "elsewhere", elsewhere ? SLICE("yes") : SLICE("no") } };
     struct audit_entry en = { .tenant = o.tenant, .principal = SLICE("smdp"), .action = "profile_order.notified", .eid = &eid, .operation = o.operation,
                               .state = profile_order_state_name(o.state), .detail = slice_str(detail), .parts = parts,

@@ -4,28 +4,21 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "eim/manage.h"
+#include "front/esipa_door.h"
 #include "front/problem.h"
 #include "net/work.h"
 
 #include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 #define PATH   "/gsma/rsp2/es2plus/handleDownloadProgressInfo"
 #define CLAUSE "SGP.22 5.3.5"
 
-enum { BODY_MAX = 16 * 1024, CODE_MOST = 15, POINT_MAX = 1000, EID_DIGITS = 32, ICCID_MIN = 18, ICCID_MAX = 20 };
+enum { BODY_MAX = 16 * 1024, CODE_MOST = 15, POINT_MAX = 1000 };
 
 static enum eim_err wrong(const char *field, const char *must, struct err *e)
 {
     return fail_field(e, E_MALFORMED, CLAUSE, field, "%s", must);
-}
-
-static bool digits(struct slice s, size_t least, size_t most)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (!isdigit(s.p[i]) && !(i + 1 == s.n && (s.p[i] == 'F' || s.p[i] == 'f'))) return false;
-    return s.n >= least && s.n <= most;
 }
 
 /* "8.2.6": it goes to people as it is. */
@@ -52,12 +45,13 @@ static enum eim_err read_status(const json_t *o, struct download_progress *w, st
 static enum eim_err read_progress(const json_t *o, struct download_progress *w, struct err *e)
 {
     const json_t *header = json_object_get(o, "header"), *point = json_object_get(o, "notificationPointId");
+    struct eid eid;
     *w = (struct download_progress){ .eid = json_slice(json_object_get(o, "eid")), .iccid = json_slice(json_object_get(o, "iccid")),
                                      .point = json_integer_value(point) };
     if (!json_string_length(json_object_get(header, "functionRequesterIdentifier")) || !json_string_length(json_object_get(header, "functionCallIdentifier")))
         return wrong("header", "must name requester and call", e);
-    if (json_object_get(o, "eid") && !digits(w->eid, EID_DIGITS, EID_DIGITS)) return wrong("eid", "an EID has 32 digits", e);
-    if (!digits(w->iccid, ICCID_MIN, ICCID_MAX)) return wrong("iccid", "an ICCID has 18 to 20 digits", e);
+    if (json_object_get(o, "eid") && !eid_parse(w->eid, false, &eid)) return wrong("eid", "an EID has 32 digits", e);
+    if (!iccid_written(w->iccid)) return wrong("iccid", "an ICCID has 18 to 20 digits", e);
     if (!json_is_integer(point) || w->point < 0 || w->point > POINT_MAX) return wrong("notificationPointId", "must be a number", e);
     return read_status(o, w, e);
 }
@@ -90,23 +84,21 @@ static void run(void *arg, const struct work_thread *t)
     http_reply_send(x, &(struct http_reply){ .status = err_status(rc), .content_type = PROBLEM_MEDIA_TYPE, .body = problem_json(&e, x->arena) });
 }
 
-static int refusal(const struct http_request *q)
+static int refusal(const struct http_request *q, const char **allow)
 {
-    static const char media[] = "application/json";
-    size_t n = q->content_type ? strcspn(q->content_type, "; ") : sizeof media - 1;
     if (strcmp(q->path, PATH) != 0) return 404;
-    if (strcmp(q->method, "POST") != 0) return 405;
-    if (q->content_type && (n != sizeof media - 1 || strncasecmp(q->content_type, media, n) != 0)) return 415;
-    return q->body.n > BODY_MAX ? 413 : !q->client.n ? 403 : 0;
+    int status = door_refusal(q, "application/json", allow);
+    return status ? status : q->body.n > BODY_MAX ? 413 : !q->client.n ? 403 : 0;
 }
 
 void es2plus_handle(void *arg, struct http_exchange *x)
 {
-    static const struct http_field allow = { "Allow", "POST" };
+    static const struct http_field post = { "Allow", "POST" };     /* read after http_reply_send has returned */
     struct es2plus *d = arg;
-    int status = refusal(&x->req);
+    const char *allow = NULL;
+    int status = refusal(&x->req, &allow);
     x->user = d;
     if (!status && !work_submit(d->work, run, x)) status = 503;
-    if (status == 405) http_reply_send(x, &(struct http_reply){ .status = status, .headers = &allow, .n_headers = 1 });
+    if (allow) http_reply_send(x, &(struct http_reply){ .status = status, .headers = &post, .n_headers = 1 });
     else if (status) http_reply_status(x, status);
 }

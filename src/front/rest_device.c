@@ -159,19 +159,15 @@ static json_t *eims(const struct device *d, const struct card_eim_list *list)
     return o;
 }
 
-/* mccMnc of SGP.22 2.4.2.1: digits swapped, F is none and E any. "*": every operator. */
+/* mccMnc of SGP.22 2.4.2.1: a PLMN whose digits may be E, which is any. "*": every operator. */
 static void operator_text(struct slice mcc_mnc, char out[8])
 {
-    static const int order[] = { 0, 1, 2, 4, 5, 3 };   /* MCC 1, 2, 3; MNC 1, 2, 3 */
-    size_t n = 0;
-    bool all = mcc_mnc.n == 3;
-    for (int i = 0; mcc_mnc.n == 3 && i < 6; i++) {
-        unsigned d = mcc_mnc.p[order[i] / 2] >> (order[i] % 2 ? 4 : 0) & 15;
-        all &= d == 14;
-        if (d < 10) out[n++] = (char)('0' + d);
-        else if (d == 14) out[n++] = '?';
+    plmn_print(mcc_mnc, out);
+    bool all = *out;
+    for (char *p = out; *p; p++) {
+        all &= *p == 'e';
+        if (*p == 'e') *p = '?';
     }
-    out[n] = 0;
     if (all) out[0] = '*', out[1] = 0;
 }
 

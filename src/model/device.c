@@ -60,6 +60,15 @@ bool iccid_parse(struct slice text, struct iccid *out)
     return true;
 }
 
+bool iccid_written(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        bool padding = i + 1 == text.n && (text.p[i] == 'F' || text.p[i] == 'f');
+        if ((text.p[i] < '0' || text.p[i] > '9') && !padding) return false;
+    }
+    return text.n >= 18 && text.n <= 20;
+}
+
 void iccid_print(struct slice iccid, char out[21])
 {
     size_t n = 0;

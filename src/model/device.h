@@ -126,6 +126,8 @@ void eid_short(const struct eid *e, char out[7]);
 /* iccid_parse -- 18 to 20 digits as people write them, to the 10 octets of EF.ICCID (nibbles swapped, padded with F).
  * iccid_print -- the inverse; octets that are no BCD are printed as hex digits. out holds 21 bytes. */
 bool iccid_parse(struct slice text, struct iccid *out);
+/* iccid_written -- is it an ICCID as SM-DP+ write it: 18 to 20 digits, the last of which may be the padding F? */
+bool iccid_written(struct slice text);
 void iccid_print(struct slice iccid, char out[21]);
 
 /* plmn_print -- "26201" from the three octets of TS 24.008; out holds 8 bytes. "" when there are not three. */

@@ -137,19 +137,16 @@ def a_profile_is_downloaded_block_by_block():
     s = Eimd(settings=coap(), trust=fleet.root)
     devices = Fleet(1, seed=70, directory=fleet.dir)
     eid = devices.enrol(s)[0]
-    dp = subprocess.Popen([program("eimsim"), "smdp", "--pki", fleet.dir, "--package", "60000"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          preexec_fn=lib._die_with_parent)
-    address = dp.stdout.readline().decode().split()[1]
+    dp = Smdp(fleet, "--package", "60000")
     with open(fleet.root) as f:
-        s.post("/v1/smdp-accounts", {"name": "dp", "address": address, "trust": f.read()})
-    op = s.post("/v1/devices/%s/operations" % eid, {"download": {"activation_code": "1$%s$M" % address}})["id"]
+        s.post("/v1/smdp-accounts", {"name": "dp", "address": dp.address, "trust": f.read()})
+    op = s.post("/v1/devices/%s/operations" % eid, {"download": {"activation_code": "1$%s$M" % dp.address}})["id"]
     devices.run(s, "--download", "indirect", url="coaps://localhost:%d" % s.coap_port)
     seen = s.get("/v1/operations/" + op)
     same(seen["state"], "done", seen)
     check(stat(s, "blocks_out") >= 60000 // 1024, "the package went out in blocks")
     check(stat(s, "blocks_in") >= 2, "and what the card signed came in blocks")
-    dp.terminate()
-    dp.communicate()
+    dp.stop()
     s.stop()
 
 
@@ -251,20 +248,15 @@ def an_answer_that_takes_its_time_comes_by_itself():
     s = Eimd(settings=coap(), trust=fleet.root)
     devices = Fleet(1, seed=80, directory=fleet.dir)
     eid = devices.enrol(s)[0]
-    dp = subprocess.Popen([program("eimsim"), "smdp", "--pki", fleet.dir], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          preexec_fn=lib._die_with_parent)
-    address = dp.stdout.readline().decode().split()[1]
+    dp = Smdp(fleet)
     with open(fleet.root) as f:
-        s.post("/v1/smdp-accounts", {"name": "dp", "address": address, "trust": f.read()})
-    c = http.client.HTTPSConnection(address, context=ssl.create_default_context(cafile=fleet.root), timeout=CALL_SECONDS)
-    c.request("POST", "/fault/authenticateClient/slow")
-    c.getresponse().read()
-    op = s.post("/v1/devices/%s/operations" % eid, {"download": {"activation_code": "1$%s$M" % address}})["id"]
+        s.post("/v1/smdp-accounts", {"name": "dp", "address": dp.address, "trust": f.read()})
+    dp.fault("authenticateClient", "slow")
+    op = s.post("/v1/devices/%s/operations" % eid, {"download": {"activation_code": "1$%s$M" % dp.address}})["id"]
     devices.run(s, "--download", "indirect", url="coaps://localhost:%d" % s.coap_port)
     same(s.get("/v1/operations/" + op)["state"], "done")
     check(stat(s, "separate") >= 1, "an answer came after an empty acknowledgement")
-    dp.terminate()
-    dp.communicate()
+    dp.stop()
     s.stop()
 
 

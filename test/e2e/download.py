@@ -1,39 +1,5 @@
 """Profiles come onto devices from a simulated SM-DP+: straight, and through the eIM, over real TLS; what the SM-DP+ refuses or does wrong is seen."""
-import lib
 from lib import *
-
-
-class Smdp:
-    """`eimsim smdp` with certificates of the fleet's CI."""
-
-    def __init__(self, fleet, *options):
-        self.process = subprocess.Popen([program("eimsim"), "smdp", "--pki", fleet.dir, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        preexec_fn=lib._die_with_parent)
-        line = self.process.stdout.readline().decode()
-        check(line.startswith("SM-DP+ localhost:"), line)
-        self.address = line.split()[1]
-        self.context = ssl.create_default_context(cafile=fleet.root)
-
-    def _ask(self, method, path):
-        c = http.client.HTTPSConnection(self.address, context=self.context, timeout=CALL_SECONDS)
-        c.request(method, path)
-        r = c.getresponse()
-        body = r.read()
-        c.close()
-        check(r.status in (200, 204), method, path, r.status)
-        return body
-
-    def state(self):
-        return json.loads(self._ask("GET", "/state"))
-
-    def fault(self, function, fault):
-        self._ask("POST", "/fault/%s/%s" % (function, fault))
-
-    def stop(self):
-        self.process.terminate()
-        out, _ = self.process.communicate()
-        same(self.process.returncode, 0)
-        return json.loads(out)
 
 
 seed = 20

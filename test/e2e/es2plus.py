@@ -1,17 +1,8 @@
 """ES2+ as a whole: a simulated SM-DP+ takes an order over mutual TLS, with confirmation code and release, the device installs the profile through the
 eIM, and the SM-DP+ tells us so at the eIM's own ES2+ door, which lets in nobody else."""
-import lib
 from lib import *
 
 PATH = "/gsma/rsp2/es2plus/handleDownloadProgressInfo"
-
-
-def self_signed(base):
-    done = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", "/CN=x",
-               "-addext", "keyUsage=critical,digitalSignature", "-keyout", base + ".key", "-out", base + ".pem")
-    same(done.status, 0, done)
-    os.chmod(base + ".key", 0o600)
-    return base + ".pem", base + ".key"
 
 
 def text(path):
@@ -24,16 +15,13 @@ EID = fleet.eids()[0]
 server = Eimd(settings={"eim.indirect_download": "yes", "outbound.allow": "127.0.0.0/8, ::1/128", "es2plus.enabled": "yes",
                         "es2plus.listen": "127.0.0.1:0"}, start=False, trust=fleet.root)
 os.makedirs(server.dir + "/es2", exist_ok=True)
-operator = self_signed(server.dir + "/es2/operator-c")
-peer, stranger = self_signed(tmpdir() + "/peer"), self_signed(tmpdir() + "/stranger")
-smdp = subprocess.Popen([program("eimsim"), "smdp", "--pki", fleet.dir, "--es2", operator[0]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                        preexec_fn=lib._die_with_parent)
-words = smdp.stdout.readline().decode().split()
-address, es2_port = words[1], words[2].rsplit(":", 1)[1]
+operator = certificate(server.dir + "/es2", "operator-c")
+peer, stranger = certificate(tmpdir(), "peer"), certificate(tmpdir(), "stranger")
+smdp = Smdp(fleet, "--es2", operator[0])
 server.start()
 fleet.enrol(server)
 account = server.post("/v1/smdp-accounts", {
-    "name": "c", "address": address, "operator": "C", "oid": "2.999.10", "trust": text(fleet.root), "es2_url": "https://localhost:" + es2_port,
+    "name": "c", "address": smdp.address, "operator": "C", "oid": "2.999.10", "trust": text(fleet.root), "es2_url": "https://localhost:%d" % smdp.es2_port,
     "es2_credential": "operator-c", "es2_release": True, "es2_peer": text(peer[0])})
 
 

@@ -525,6 +525,40 @@ class Fleet:
         return self.finish()
 
 
+class Smdp:
+    """`eimsim smdp` with certificates of the fleet's CI."""
+
+    def __init__(self, fleet, *options):
+        self.process = subprocess.Popen([program("eimsim"), "smdp", "--pki", fleet.dir, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        preexec_fn=_die_with_parent)
+        line = self.process.stdout.readline().decode()
+        check(line.startswith("SM-DP+ localhost:"), line)
+        words = line.split()
+        self.address, self.es2_port = words[1], int(words[2].rsplit(":", 1)[1]) if len(words) > 2 else 0
+        self.context = ssl.create_default_context(cafile=fleet.root)
+
+    def _ask(self, method, path):
+        c = http.client.HTTPSConnection(self.address, context=self.context, timeout=CALL_SECONDS)
+        c.request(method, path)
+        r = c.getresponse()
+        body = r.read()
+        c.close()
+        check(r.status in (200, 204), method, path, r.status)
+        return body
+
+    def state(self):
+        return json.loads(self._ask("GET", "/state"))
+
+    def fault(self, function, fault):
+        self._ask("POST", "/fault/%s/%s" % (function, fault))
+
+    def stop(self):
+        self.process.terminate()
+        out, _ = self.process.communicate()
+        same(self.process.returncode, 0)
+        return json.loads(out)
+
+
 def certificate(directory, name="other", curve="prime256v1"):
     """A self-signed certificate for localhost by openssl: (certificate file, key file)."""
     cert, key = directory + "/%s.pem" % name, directory + "/%s.key" % name

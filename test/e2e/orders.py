@@ -43,21 +43,12 @@ class Es2:
         return len([c for c in self.calls if c[0] == "/gsma/rsp2/es2plus/" + function])
 
 
-def self_signed(base):
-    done = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", "/CN=x",
-               "-addext", "subjectAltName=DNS:localhost", "-addext", "keyUsage=critical,keyCertSign,digitalSignature", "-keyout", base + ".key",
-               "-out", base + ".pem")
-    same(done.status, 0, done)
-    os.chmod(base + ".key", 0o600)
-    return base + ".pem", base + ".key"
-
-
 fleet = Fleet(1, seed=9)
 EID = fleet.eids()[0]
 server = Eimd(settings={"outbound.allow": "127.0.0.0/8,::1"}, start=False, trust=fleet.root)
 os.makedirs(server.dir + "/es2", exist_ok=True)
-client = self_signed(server.dir + "/es2/operator-b")
-identity = self_signed(tmpdir() + "/dp")
+client = certificate(server.dir + "/es2", "operator-b")
+identity = certificate(tmpdir(), "dp")
 es2 = Es2(identity, client[0])
 server.start()
 fleet.enrol(server)
