@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DIRS = 64, PATH = 512 };
+enum { DIRS = 256, PATH = 512 };
 
 static struct { char path[PATH]; pid_t owner; } dirs[DIRS];
 

@@ -439,7 +439,7 @@ static void a_download_that_is_over_forgets_its_code(void **state)
     look(id, &op);
     assert_int_equal(op.state, OP_FAILED);
     assert_null(memmem(op.request.p, op.request.n, "M-1", 3));
-    assert_null(memmem(op.package.p, op.package.n, "M-1", 3));
+    assert_true(!op.package.n || !memmem(op.package.p, op.package.n, "M-1", 3));
     assert_non_null(memmem(op.request.p, op.request.n, "smdp.example.com", 16));
 }
 
